@@ -1,0 +1,31 @@
+// Names of networks to networks (contract, "Names of networks").
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "zoo/arch.h"
+
+namespace hone {
+
+// Every published Arch, sorted by name. Built once.
+const std::vector<Arch>& catalog();
+
+// "LIB/NAME[@RES]" or a bare "NAME[@RES]" (timm, then torchvision, then the rest). An unknown name is a usage error that
+// lists the three nearest; @RES on vilt, meter or elasticvit is a usage error.
+Result<Arch> find_arch(const std::string& name);
+
+// NET: a name, an .onnx file, an arch .toml, a .hone graph text, a .json encoding, or a run directory. `arch` is set
+// where the network has one.
+struct Network {
+  std::string name;
+  Graph graph;          // typed for zoo networks; as read for files (bind and infer() it)
+  std::optional<Arch> arch;
+};
+Result<Network> open_network(const std::string& net);
+
+// The state dict as lines "name shape\n" (shape comma-joined, "scalar" for rank 0), sorted bytewise; the SHA-256 of
+// this text is the one in the spec's tensors/checksums.csv.
+std::string tensor_manifest(const Graph& graph);
+
+}  // namespace hone
