@@ -12,7 +12,7 @@ if(MOLD)
 endif()
 
 add_library(hone_flags INTERFACE)
-target_compile_options(hone_flags INTERFACE -Wall -Wextra -Wno-missing-field-initializers)
+target_compile_options(hone_flags INTERFACE -Wall -Wextra -Wno-missing-field-initializers -Wno-restrict)
 target_include_directories(hone_flags INTERFACE ${CMAKE_SOURCE_DIR}/src)
 target_compile_definitions(hone_flags INTERFACE
   $<$<BOOL:${HONE_IMAGE}>:HONE_IMAGE=1> HONE_VERSION="${PROJECT_VERSION}")
