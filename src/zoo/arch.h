@@ -21,6 +21,7 @@ struct Stem {
   std::string kind;      // "conv3x3", "resnet" (7x7 and max pool), "patchify", ... as the family's builder documents
   int64_t width = 0;
   Options options;
+  bool operator==(const Stem&) const = default;
 };
 
 struct Stage {
@@ -35,6 +36,7 @@ struct Stage {
   int64_t heads = 0;        // attention
   std::string activation;   // "" : the Arch's
   Options options;
+  bool operator==(const Stage&) const = default;
 };
 
 struct Head {
@@ -43,6 +45,7 @@ struct Head {
   int64_t classes = 1000;
   double dropout = 0;
   Options options;
+  bool operator==(const Head&) const = default;
 };
 
 struct Arch {
@@ -60,15 +63,20 @@ struct Arch {
   std::vector<Stage> stages;
   Head head;
   Options options;
+  bool operator==(const Arch&) const = default;
 };
 
 // TOML in and out; parse_arch(print_arch(a)) equals a. Unknown keys are errors that name key and line.
 std::string print_arch(const Arch& arch);
 Result<Arch> parse_arch(const std::string& toml, const std::string& source);
-bool equal(const Arch& a, const Arch& b);
+inline bool equal(const Arch& a, const Arch& b) { return a == b; }
 
 // Builds the typed graph at arch.resolution, batch 1. Errors name the stage that does not fit.
 Result<Graph> build(const Arch& arch);
+
+// Bounds every number of an Arch, so that no builder meets a size whose products overflow or that takes forever.
+// build() calls it; errors say which key of which stage.
+Status check(const Arch& arch);
 
 // Typed reads of options, with a fallback.
 int64_t option_int(const Options& o, const std::string& key, int64_t fallback);

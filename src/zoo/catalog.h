@@ -11,6 +11,9 @@ namespace hone {
 // Every published Arch, sorted by name. Built once.
 const std::vector<Arch>& catalog();
 
+// Names that mean another network, sorted: "pycls/ResNeXt-50" -> "pycls/ResNeXt-50-32x4d".
+const std::vector<std::pair<std::string, std::string>>& aliases();
+
 // "LIB/NAME[@RES]" or a bare "NAME[@RES]" (timm, then torchvision, then the rest). An unknown name is a usage error that
 // lists the three nearest; @RES on vilt, meter or elasticvit is a usage error.
 Result<Arch> find_arch(const std::string& name);

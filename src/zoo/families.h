@@ -18,6 +18,7 @@ struct Family {
   std::vector<std::pair<std::string, std::string>> (*aliases)() = nullptr;
 };
 
+// Every family file defines one function `Family <name>_family()`; families.cpp lists it.
 std::span<const Family> families();
 
 }  // namespace hone

@@ -1,0 +1,193 @@
+#include "zoo/catalog.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <numeric>
+#include <sstream>
+
+#include "ir/text.h"
+#include "zoo/families.h"
+
+namespace hone {
+namespace {
+
+std::string_view library(std::string_view name) { return name.substr(0, name.find('/')); }
+std::string_view without_library(std::string_view name) { return name.substr(name.find('/') + 1); }
+
+// Libraries whose networks have one resolution, that of their position tables or of the encoding.
+bool fixed_resolution(std::string_view lib) { return lib == "vilt" || lib == "meter" || lib == "elasticvit"; }
+
+// Where bare names are looked up first; the other libraries follow in alphabetical order.
+int rank(std::string_view lib) { return lib == "timm" ? 0 : lib == "torchvision" ? 1 : 2; }
+
+const Arch* find_full(std::string_view name) {
+  const auto& all = aliases();
+  auto alias = std::lower_bound(all.begin(), all.end(), name, [](const auto& a, std::string_view n) { return a.first < n; });
+  if (alias != all.end() && alias->first == name) name = alias->second;
+  const auto& nets = catalog();
+  auto it = std::lower_bound(nets.begin(), nets.end(), name, [](const Arch& a, std::string_view n) { return a.name < n; });
+  return it != nets.end() && it->name == name ? &*it : nullptr;
+}
+
+const Arch* find(std::string_view name) {
+  if (const Arch* a = find_full(name)) return a;
+  static const std::vector<std::string> libraries = [] {
+    std::vector<std::string> libs;
+    for (const Arch& a : catalog()) libs.emplace_back(library(a.name));
+    std::sort(libs.begin(), libs.end(), [](const auto& a, const auto& b) { return std::pair(rank(a), a) < std::pair(rank(b), b); });
+    libs.erase(std::unique(libs.begin(), libs.end()), libs.end());
+    return libs;
+  }();
+  for (const std::string& lib : libraries)
+    if (const Arch* a = find_full(lib + "/" + std::string(name))) return a;
+  return nullptr;
+}
+
+// Levenshtein distance, case-blind.
+size_t distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), 0);
+  for (size_t i = 0; i < a.size(); ++i) {
+    size_t diagonal = row[0]++;
+    for (size_t j = 0; j < b.size(); ++j) {
+      const bool same = std::tolower(static_cast<unsigned char>(a[i])) == std::tolower(static_cast<unsigned char>(b[j]));
+      const size_t change = diagonal + !same;
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({change, diagonal + 1, row[j] + 1});
+    }
+  }
+  return row.back();
+}
+
+std::vector<std::string> nearest(std::string_view name, size_t count) {
+  std::vector<std::pair<size_t, std::string>> scored;
+  auto score = [&](const std::string& full) {
+    scored.emplace_back(std::min(distance(name, full), distance(name, without_library(full))), full);
+  };
+  for (const Arch& a : catalog()) score(a.name);
+  for (const auto& [alias, target] : aliases()) score(alias);
+  count = std::min(count, scored.size());
+  auto key = [](const auto& s) { return std::tuple(s.first, rank(library(s.second)), std::string_view(s.second)); };
+  std::partial_sort(scored.begin(), scored.begin() + static_cast<ptrdiff_t>(count), scored.end(),
+                    [&](const auto& a, const auto& b) { return key(a) < key(b); });
+  std::vector<std::string> out;
+  for (size_t i = 0; i < count; ++i) out.push_back(scored[i].second);
+  return out;
+}
+
+// The whole file, or why not. The text files that are read here are small.
+Result<std::string> read_text(const std::string& path) {
+  constexpr uintmax_t kMaxText = 256 << 20;
+  std::error_code ec;
+  const uintmax_t size = std::filesystem::file_size(path, ec);
+  if (ec) return fail(Code::io, "cannot read: " + ec.message(), path);
+  if (size > kMaxText) return fail(Code::invalid, fmt::format("{} bytes are too many for a text file", size), path);
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream out;
+  out << in.rdbuf();
+  if (!in) return fail(Code::io, "cannot read", path);
+  return out.str();
+}
+
+Result<Network> from_arch(Arch arch, std::string name) {
+  HONE_TRY_ASSIGN(Graph graph, build(arch));
+  return Network{std::move(name), std::move(graph), std::move(arch)};
+}
+
+}  // namespace
+
+const std::vector<Arch>& catalog() {
+  static const std::vector<Arch> all = [] {
+    std::vector<Arch> out;
+    for (const Family& f : families())
+      for (Arch& a : f.published()) out.push_back(std::move(a));
+    std::sort(out.begin(), out.end(), [](const Arch& a, const Arch& b) { return a.name < b.name; });
+    return out;
+  }();
+  return all;
+}
+
+const std::vector<std::pair<std::string, std::string>>& aliases() {
+  static const std::vector<std::pair<std::string, std::string>> all = [] {
+    std::vector<std::pair<std::string, std::string>> out;
+    for (const Family& f : families())
+      if (f.aliases)
+        for (auto& a : f.aliases()) out.push_back(std::move(a));
+    std::sort(out.begin(), out.end());
+    return out;
+  }();
+  return all;
+}
+
+Result<Arch> find_arch(const std::string& name) {
+  const size_t split = name.rfind('@');
+  const std::string base = name.substr(0, split);
+  const Arch* found = find(base);
+  if (!found)
+    return fail(Code::usage, fmt::format("unknown network '{}'", base), {},
+                fmt::format("nearest: {}; `hone zoo` lists all", fmt::join(nearest(base, 3), ", ")));
+  Arch arch = *found;
+  if (split == std::string::npos) return arch;
+
+  const std::string digits = name.substr(split + 1);
+  int64_t res = 0;
+  auto [end, ec] = std::from_chars(digits.data(), digits.data() + digits.size(), res);
+  if (ec != std::errc() || end != digits.data() + digits.size() || res < 1)
+    return fail(Code::usage, fmt::format("'@{}' is no resolution", digits), name, "write a size in pixels, as in " + base + "@288");
+  if (fixed_resolution(library(arch.name)))
+    return fail(Code::usage, fmt::format("{} networks have a fixed resolution, '@{}' cannot change it", library(arch.name), res), name);
+  if (res == arch.resolution) return arch;
+  if (arch.test_resolution != 0)  // the same crop
+    arch.test_resolution = static_cast<int64_t>(
+        std::nearbyint(static_cast<double>(arch.test_resolution) * static_cast<double>(res) / static_cast<double>(arch.resolution)));
+  arch.resolution = res;
+  arch.name += fmt::format("@{}", res);
+  if (auto status = check(arch); !status) return fail(Code::usage, status.error().message, name);
+  return arch;
+}
+
+Result<Network> open_network(const std::string& net) {
+  namespace fs = std::filesystem;
+  const std::string extension = fs::path(net).extension().string();
+  const bool file_like = extension == ".onnx" || extension == ".toml" || extension == ".hone" || extension == ".json";
+  std::error_code ec;
+  if (fs::is_directory(net, ec))
+    return fail(Code::unsupported, "a directory is no network: hone does not write run directories yet", net);
+  if (!file_like) {
+    if (fs::is_regular_file(net, ec))
+      return fail(Code::usage, "no kind of network file has this ending", net, "endings: .onnx .toml .hone .json");
+    HONE_TRY_ASSIGN(Arch arch, find_arch(net));
+    std::string name = arch.name;
+    return from_arch(std::move(arch), std::move(name));
+  }
+  if (!fs::exists(net, ec)) return fail(Code::not_found, "no such file", net);
+  if (extension == ".toml") {
+    HONE_TRY_ASSIGN(const std::string text, read_text(net));
+    HONE_TRY_ASSIGN(Arch arch, parse_arch(text, net));
+    return from_arch(std::move(arch), net);
+  }
+  if (extension == ".hone") {
+    HONE_TRY_ASSIGN(const std::string text, read_text(net));
+    HONE_TRY_ASSIGN(Graph graph, parse_graph(text, net));
+    return Network{net, std::move(graph), std::nullopt};
+  }
+  return fail(Code::unsupported, "hone has no reader for this kind of file", net);
+}
+
+std::string tensor_manifest(const Graph& graph) {
+  std::vector<std::string> lines;
+  for (ValueId id : graph.state()) {
+    const Value& v = graph.value(id);
+    lines.push_back(v.name + " " + (v.type.shape.empty() ? "scalar" : fmt::format("{}", fmt::join(v.type.shape, ","))) + "\n");
+  }
+  std::sort(lines.begin(), lines.end());
+  return fmt::format("{}", fmt::join(lines, ""));
+}
+
+}  // namespace hone
