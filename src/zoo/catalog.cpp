@@ -11,7 +11,6 @@
 #include <numeric>
 #include <sstream>
 
-#include "ir/text.h"
 #include "zoo/families.h"
 
 namespace hone {
@@ -171,11 +170,6 @@ Result<Network> open_network(const std::string& net) {
     HONE_TRY_ASSIGN(const std::string text, read_text(net));
     HONE_TRY_ASSIGN(Arch arch, parse_arch(text, net));
     return from_arch(std::move(arch), net);
-  }
-  if (extension == ".hone") {
-    HONE_TRY_ASSIGN(const std::string text, read_text(net));
-    HONE_TRY_ASSIGN(Graph graph, parse_graph(text, net));
-    return Network{net, std::move(graph), std::nullopt};
   }
   return fail(Code::unsupported, "hone has no reader for this kind of file", net);
 }
