@@ -67,9 +67,9 @@ bool is_integer(DType t) { return row(t).kind == 'i'; }
 std::optional<int64_t> byte_size(DType t, int64_t n) {
   const int b = bits(t);
   if (b == 0 || n < 0) return std::nullopt;
-  auto total = checked_mul(n, b);
-  if (!total) return std::nullopt;
-  return *total / 8 + (*total % 8 != 0);
+  if (b >= 8) return checked_mul(n, b / 8);
+  const int64_t per_byte = 8 / b;
+  return n / per_byte + (n % per_byte != 0);
 }
 
 std::string to_string(const TensorType& t) {

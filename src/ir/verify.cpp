@@ -63,6 +63,8 @@ Status verify(const Graph& graph) {
   }
   for (ValueId v : graph.inputs)
     if (v >= n_values || graph.values[v].kind != ValueKind::input) return bad("an entry of the input list is not an input", graph.name);
+  if (std::ranges::count(graph.values, ValueKind::input, &Value::kind) != static_cast<ptrdiff_t>(graph.inputs.size()))
+    return bad("an input is missing from the input list, or listed twice", graph.name);
   for (size_t n = 0; n < graph.nodes.size(); ++n) {
     const Node& node = graph.nodes[n];
     const std::string where = describe(node, n);
