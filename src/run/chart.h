@@ -1,0 +1,42 @@
+// Charts as SVG fragments. Positions across are percentages and heights are pixels, so a chart fits any width without
+// shrinking its text. Colours are CSS variables that page_style() defines for light and dark.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "run/report.h"
+
+namespace hone {
+
+// An <svg> element for a chart of `report`; "" when its table or columns are missing or there is nothing to draw.
+// `id` makes the ids inside unique in a page.
+std::string svg_chart(const Report& report, const Chart& chart, std::string_view id);
+
+namespace svg {
+
+struct Rect {
+  double x, y, w, h;
+};
+// Squarified treemap (Bruls, Huizing, van Wijk 2000): one rectangle per weight, in order, filling `area`.
+// Weights must fall and be positive.
+std::vector<Rect> squarify(const std::vector<double>& weights, Rect area);
+
+// Round positions 1, 2, 5 x 10^k inside [low, high] of a logarithmic axis; every power of ten when 1-2-5 is too many.
+std::vector<double> log_ticks(double low, double high, size_t at_most);
+
+struct Parts {
+  std::string body;   // elements
+  double height = 0;  // pixels
+};
+Parts bars(const Table& table, const Chart& chart);
+Parts treemap(const Table& table, const Chart& chart);
+Parts lines(const Table& table, const Chart& chart);
+
+// Column index by key, or -1.
+int column(const Table& table, std::string_view key);
+double text_width(std::string_view text, double font_size);  // an estimate for a sans-serif face
+
+}  // namespace svg
+}  // namespace hone

@@ -1,0 +1,111 @@
+// A report as a value: facts, tables and charts that every form is rendered from, so that text, JSON, CSV and HTML show
+// the same numbers. Commands build one Report; nothing else in hone lays out output.
+//
+// Keys are the names of the JSON contract; labels are for people. A chart holds no numbers: it names columns of a table.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "core/error.h"
+
+namespace hone {
+
+// std::monostate is JSON's null and prints as "-".
+using Cell = std::variant<std::monostate, bool, int64_t, double, std::string, std::vector<int64_t>, std::vector<double>,
+                          std::vector<std::string>>;
+
+// How a number is written for people. JSON and CSV always carry the value itself.
+enum class Unit : uint8_t {
+  none,     // text, and numbers as they are
+  count,    // 4.09 G; integers
+  signed_count,  // +1.20 M
+  bytes,    // 9.2 MiB
+  share,    // 0.124 -> 12.4 %
+  percent,  // 12.4 -> +12.4 % (a difference)
+  factor,   // 1.73 -> 1.73x
+  shape,    // 1x3x224x224
+};
+
+// Forms that a part appears in.
+enum Form : uint8_t { kText = 1, kJson = 2, kCsv = 4, kHtml = 8, kAll = 15 };
+
+struct Fact {
+  std::string key, label;
+  Cell value;
+  Unit unit = Unit::none;
+  std::string note;        // a few words behind the number, for people
+  uint8_t forms = kAll;
+};
+
+// Labelled values. In JSON an object under `key` ("a.totals" nests), or fields of the report itself when key is empty.
+struct Facts {
+  std::string key, title;
+  std::vector<Fact> facts;
+  bool headline = false;   // HTML shows them as cards
+  uint8_t forms = kAll;
+};
+
+struct Column {
+  std::string key, label;
+  Unit unit = Unit::none;
+  bool bar = false;        // a share that people also see as a bar
+  uint8_t forms = kAll;
+};
+
+// In JSON an array of objects under `key`. CSV is the first table that has kCsv.
+struct Table {
+  std::string key, title;
+  std::vector<Column> columns;
+  std::vector<std::vector<Cell>> rows;  // one cell per column
+  bool folded = false;                  // HTML: behind a disclosure triangle
+  uint8_t forms = kAll;
+};
+
+struct Chart {
+  enum class Kind : uint8_t {
+    bars,     // horizontal; a group of bars per row, one bar per column of `values`, each as its share of the column
+    treemap,  // area: values[0]; nested by `group`
+    lines,    // y over x, one line per distinct value of `group`, in row order; logarithmic axes
+  };
+  Kind kind = Kind::bars;
+  std::string title, caption;
+  std::string table;                // key of the table with the numbers
+  std::string label, group;         // columns
+  std::vector<std::string> values;  // bars, treemap
+  std::string x, y;                 // lines
+};
+
+// A remark for people; not in JSON or CSV.
+struct Note {
+  enum class Level : uint8_t { info, warning };
+  Level level = Level::info;
+  std::string text;
+};
+
+struct Report {
+  std::string command;              // JSON's "command"
+  std::string title, subtitle;
+  std::vector<std::variant<Facts, Table, Chart, Note>> parts;  // in the order that people read them
+
+  const Table* table(std::string_view key) const;  // nullptr when absent
+};
+
+struct TextStyle {
+  bool color = false;  // ANSI bold, dim and colours
+  bool utf8 = true;    // block characters for bars; else '#'
+  size_t width = 100;  // columns of the terminal; names are shortened to fit, numbers never
+};
+
+std::string to_text(const Report& report, const TextStyle& style = {});
+std::string to_json(const Report& report);           // a row a line, with a final newline
+Result<std::string> to_csv(const Report& report);    // quoted as RFC 4180 says, lines end in LF; fails without a table
+std::string to_html(const Report& report);           // one file, no scripts, nothing fetched
+
+// One chart as a stand-alone SVG picture.
+std::string to_svg(const Report& report, const Chart& chart);
+
+}  // namespace hone
