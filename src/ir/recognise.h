@@ -1,0 +1,15 @@
+// Puts back together what exporters scatter over many nodes, so that a profile speaks of Linear, LayerNormalization,
+// Gelu, HardSwish, Swish and Attention. MACs, parameters and activations stay the same to the integer; norms and
+// activation functions become countable. Nodes that nobody reads are dropped.
+//
+// Every intermediate value must have one reader inside its pattern, so nothing is ever counted twice or lost.
+#pragma once
+
+#include "ir/graph.h"
+
+namespace hone {
+
+// `graph` must be typed (ir/infer.h); so is the result.
+Graph recognise(const Graph& graph);
+
+}  // namespace hone
