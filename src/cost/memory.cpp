@@ -97,11 +97,13 @@ class Planner {
     for (ValueId v : graph_.outputs) use(v, kEnd);
   }
 
-  std::optional<int64_t> bytes_of(ValueId v) {
+  // Nothing when the size depends on data or the elements have no fixed size (strings).
+  std::optional<Int> bytes_of(ValueId v) {
     const TensorType& t = graph_.values[v].type;
-    if (t.ranked)
-      if (auto n = element_count(t.shape)) return byte_size(t.dtype, *n);
-    return std::nullopt;
+    if (!t.ranked || !is_static(t.shape) || bits(t.dtype) == 0) return std::nullopt;
+    const auto n = element_count(t.shape);
+    const auto bytes = n ? byte_size(t.dtype, *n) : std::nullopt;
+    return bytes ? Int(*bytes) : Int(INT64_MAX) + 1;
   }
 
   void allocate(ValueId v, NodeId at) {
@@ -111,11 +113,10 @@ class Planner {
     b.first = v;
     b.born = at;
     b.last_use = last_[root];
-    if (auto bytes = bytes_of(v))
-      b.bytes = *bytes;
-    else
-      ++plan_.unsized;
-    now_ += b.bytes;
+    const auto bytes = bytes_of(v);
+    if (!bytes) ++plan_.unsized;
+    now_ += bytes.value_or(0);
+    b.bytes = bytes.value_or(0).value();
     block_[root] = static_cast<uint32_t>(blocks_.size());
     blocks_.push_back(b);
     free_later(block_[root]);
@@ -126,7 +127,7 @@ class Planner {
     const ValueId in = node.inputs[0], out = node.outputs[0];
     const uint32_t b = block_[view_[in]];
     if (b == kNone || fixed_[out] || view_[out] != out || !blocks_[b].writable || blocks_[b].last_use != n) return false;
-    if (bytes_of(out) != blocks_[b].bytes) return false;
+    if (bytes_of(out) != Int(blocks_[b].bytes)) return false;
     block_[out] = b;
     blocks_[b].last_use = last_[out];  // free_after(n) moves it on to that node
     return true;
