@@ -67,7 +67,7 @@ TEST(Strategy, ExponentsOfThePaper) {
 
 TEST(Strategy, FactorsThatMakeNoSense) {
   const Strategy s = *parse_strategy("dwr");
-  for (double f : {0.0, -1.0, std::nan(""), INFINITY}) {
+  for (double f : {0.0, -1.0, std::nan(""), static_cast<double>(INFINITY)}) {
     auto r = scaling_factors(s, f);
     ASSERT_FALSE(r);
     EXPECT_EQ(r.error().code, Code::usage);
