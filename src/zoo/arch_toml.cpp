@@ -4,7 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <cmath>
-#include <set>
+#include <sstream>
 #include <toml++/toml.h>
 #include <type_traits>
 
@@ -160,8 +160,10 @@ struct Parser {
   }
   Status read(const toml::node& n, const std::string& path, std::vector<Stage>& out) const {
     if (!n.is_array()) return wrong(n, path, "an array of tables");
-    for (const toml::node& item : *n.as_array())
-      HONE_TRY(table(item, fmt::format("{}[{}]", path, out.size()), out.emplace_back()));
+    for (const toml::node& item : *n.as_array()) {
+      out.emplace_back();
+      HONE_TRY(table(item, fmt::format("{}[{}]", path, out.size() - 1), out.back()));
+    }
     return {};
   }
   Status read(const toml::node& n, const std::string& path, Stem& out) const { return table(n, path, out); }

@@ -45,7 +45,10 @@ const Arch* find(std::string_view name) {
   }();
   for (const std::string& lib : libraries)
     if (const Arch* a = find_full(lib + "/" + std::string(name))) return a;
-  return nullptr;
+  // timm's NAME.TAG says which weights, not which network.
+  const size_t dot = name.find('.');
+  const std::string_view bare = library(name) == "timm" ? without_library(name) : name;
+  return dot == std::string_view::npos ? nullptr : find_full("timm/" + std::string(bare.substr(0, bare.find('.'))));
 }
 
 // Levenshtein distance, case-blind.

@@ -1,5 +1,7 @@
 // Pools. Outputs of max pools are a field of their own, because the pycls convention adds them to the activations;
 // inputs of pools are what ptflops adds, inputs of adaptive (global) average pools what fvcore adds.
+#include <algorithm>
+
 #include "ir/ops/common.h"
 
 namespace hone::ops {
@@ -76,6 +78,9 @@ Counts cost_max_pool(const CostContext& c) {
 Counts cost_average_pool(const CostContext& c) {
   Counts n;
   n.pool_inputs = c.elements_in(0);
+  // Windows of one element are what exporters make of an adaptive pool to the size that its input has (torchvision's VGG).
+  const auto kernel = c.attrs().integers("kernel_shape");
+  if (!kernel.empty() && std::all_of(kernel.begin(), kernel.end(), [](int64_t k) { return k == 1; })) n.adaptive_pool_inputs = n.pool_inputs;
   return n;
 }
 Counts cost_global_average_pool(const CostContext& c) {
@@ -102,7 +107,14 @@ std::vector<Sample> pool_samples(bool max) {
   return {s, ceil, edge};
 }
 std::vector<Sample> max_pool_samples() { return pool_samples(true); }
-std::vector<Sample> average_pool_samples() { return pool_samples(false); }
+std::vector<Sample> average_pool_samples() {
+  auto samples = pool_samples(false);
+  Sample identity{.label = "1x1, an adaptive pool", .inputs = {f32({1, 2, 7, 7})}, .attrs = {{"kernel_shape", std::vector<int64_t>{1, 1}}}};
+  identity.outputs = {f32({1, 2, 7, 7})};
+  identity.counts = Counts{.pool_inputs = 98, .adaptive_pool_inputs = 98};
+  samples.push_back(identity);
+  return samples;
+}
 
 std::vector<Sample> lp_pool_samples() {
   Sample s{.label = "2x2", .inputs = {f32({1, 2, 8, 8})}, .attrs = {{"kernel_shape", std::vector<int64_t>{2, 2}}}};
