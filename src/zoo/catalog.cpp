@@ -11,6 +11,7 @@
 #include <numeric>
 #include <sstream>
 
+#include "zoo/elasticvit.h"
 #include "zoo/families.h"
 
 namespace hone {
@@ -173,6 +174,12 @@ Result<Network> open_network(const std::string& net) {
     HONE_TRY_ASSIGN(const std::string text, read_text(net));
     HONE_TRY_ASSIGN(Arch arch, parse_arch(text, net));
     return from_arch(std::move(arch), net);
+  }
+  if (extension == ".json") {
+    HONE_TRY_ASSIGN(const std::string text, read_text(net));
+    const elasticvit::Space& space = elasticvit::published_space();
+    HONE_TRY_ASSIGN(const elasticvit::Member member, elasticvit::parse_member(space, text, net));
+    return from_arch(elasticvit::to_arch(space, member, net), net);
   }
   return fail(Code::unsupported, "hone has no reader for this kind of file", net);
 }

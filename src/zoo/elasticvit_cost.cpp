@@ -1,0 +1,290 @@
+#include "zoo/elasticvit_cost.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "ir/infer.h"
+#include "zoo/elasticvit_graph.h"
+#include "zoo/tokens.h"
+
+namespace hone::elasticvit {
+
+namespace {
+
+// Side of the map behind the first conv and behind each stage, as the authors compute it: mobile stages round down,
+// transformer stages up. The graph agrees wherever a mobile stage meets an even side.
+int64_t first_side(int64_t resolution) { return resolution / 2; }
+int64_t side_after(int64_t side, const StageChoices& c) { return c.block == Block::mobile ? side / c.stride : (side + c.stride - 1) / c.stride; }
+
+int64_t authors_first_conv(int64_t width, int64_t side) { return 27 * width * side * side; }
+
+int64_t authors_stem_block(const Genes& g, int64_t side) {
+  const int64_t width = g.width;
+  return (width * g.kernel * g.kernel + width * width) * side * side;
+}
+
+int64_t authors_mobile(int64_t in, const Genes& g, int64_t stride, bool se, int64_t side) {
+  const int64_t inner = in * g.expand, n = side * side;
+  int64_t macs = in * inner * stride * stride * n + inner * g.kernel * g.kernel * n + inner * g.width * n;
+  if (se) macs += 2 * inner * (inner / 4);
+  if (stride > 1) macs += in * g.width * n;
+  return macs;
+}
+
+int64_t authors_downsample(int64_t in, int64_t width, int64_t stride, int64_t side) {
+  const int64_t inner = kDownsampleExpand * in, n = side * side;
+  return in * inner * stride * stride * n + inner * 9 * n + inner * width * n;
+}
+
+int64_t authors_attention(int64_t width, int64_t value_scale, int64_t side) {
+  const int64_t v = value_scale * width, h = width / kHeadDim, n = side * side;
+  return h * kHeadDim * n * n + h * n * n + v * n * n + width * n * (2 * width + v) + n * v * width + n * v;
+}
+
+int64_t authors_feed_forward(int64_t width, int64_t mlp, int64_t side) { return 2 * width * mlp * width * side * side; }
+
+int64_t authors_head(const Space& space, int64_t width, int64_t side) {
+  const int64_t wide = kHeadExpand * width;
+  return width * wide * side * side + wide * space.head_width + space.head_width * space.classes;
+}
+
+}  // namespace
+
+std::vector<int64_t> authors_macs_by_part(const Space& space, const Member& m) {
+  std::vector<int64_t> parts;
+  int64_t side = first_side(m.resolution), width = m.stage[0].width;
+  for (size_t i = 0; i < m.stages; ++i) {
+    const StageChoices& c = space.stages[i];
+    const Genes& g = m.stage[i];
+    side = side_after(side, c);
+    if (i == 0)
+      parts.push_back(authors_first_conv(width, side) + g.depth * authors_stem_block(g, side));
+    else if (c.block == Block::mobile)
+      parts.push_back(authors_mobile(width, g, c.stride, c.se, side) + (g.depth - 1) * authors_mobile(g.width, g, 1, c.se, side));
+    else
+      parts.push_back(authors_downsample(width, g.width, c.stride, side) +
+                      g.depth * (authors_attention(g.width, g.value, side) + authors_feed_forward(g.width, g.mlp, side)));
+    width = g.width;
+  }
+  parts.push_back(authors_head(space, width, side));
+  return parts;
+}
+
+int64_t authors_macs(const Space& space, const Member& m) {
+  int64_t sum = 0;
+  for (int64_t part : authors_macs_by_part(space, m)) sum += part;
+  return sum;
+}
+
+int64_t preference_score(const Space& space, const Member& candidate, const Member& anchor) {
+  Member width = candidate, depth = candidate;
+  for (size_t i = 0; i < candidate.stages; ++i) {
+    if (space.stages[i].block != Block::transformer) continue;
+    width.stage[i].width = anchor.stage[i].width;
+    depth.stage[i].depth = anchor.stage[i].depth;
+  }
+  return authors_macs(space, width) - authors_macs(space, depth);
+}
+
+namespace {
+
+void add(Cost& sum, const Cost& c, int64_t times = 1) {
+  sum.authors_macs += times * c.authors_macs;
+  sum.macs += times * c.macs;
+  sum.params += times * c.params;
+  sum.acts += times * c.acts;
+}
+
+struct Counted {
+  Cost cost;
+  int64_t side = 0;  // of the output map
+};
+
+// Counts the graph of one block on a (1, channels, side, side) map. The authors' count is added by the caller.
+template <class Make>
+Result<Counted> count_block(int64_t channels, int64_t side, Make make) {
+  Builder b("block");
+  const ValueId y = make(b, b.input("x", DType::f32, {1, channels, side, side}));
+  b.output(y);
+  HONE_TRY_ASSIGN(const Graph graph, b.finish());
+  Counts counts;
+  const std::vector<bool> constant = from_parameters(graph);
+  for (NodeId n = 0; n < graph.nodes.size(); ++n) counts += count_node(graph, n, constant);
+  Int params = 0;
+  for (ValueId v : graph.state())
+    if (graph.value(v).kind == ValueKind::parameter) params += element_count(graph.value(v).type.shape).value_or(-1);
+  if (!counts.ok() || !params.ok()) return fail(Code::invalid, "a count of the space does not fit 64 bits");
+  const Shape& out = graph.value(graph.outputs[0]).type.shape;
+  return Counted{{0, counts.macs().value(), params.value(), counts.acts().value()}, out.size() == 4 ? out[2] : 1};
+}
+
+// Both lists of a stage that its kind uses.
+const std::vector<int64_t>& list_a(const StageChoices& c) { return c.block == Block::mobile ? c.expands : c.mlps; }
+const std::vector<int64_t>& list_b(const StageChoices& c) { return c.block == Block::mobile ? c.kernels : c.values; }
+
+}  // namespace
+
+CostTable::Index::Index(const std::vector<int64_t>& choices) : count(choices.size()) {
+  if (!choices.empty()) of.assign(static_cast<size_t>(choices.back()) + 1, kNone);
+  for (size_t i = 0; i < choices.size(); ++i) of[static_cast<size_t>(choices[i])] = static_cast<uint8_t>(i);
+}
+
+// Walks the stages and appends to the tables, resolution by resolution.
+struct CostTable::Maker {
+  const Space& space;
+  std::vector<int64_t> sides, authors_sides;  // of the map that enters the stage, by resolution
+  std::vector<Cost> first_convs;              // by resolution and width
+
+  Status first_convolutions() {
+    for (int64_t r : space.resolutions) {
+      authors_sides.push_back(first_side(r));
+      for (int64_t w : space.stages[0].widths) {
+        HONE_TRY_ASSIGN(Counted c, count_block(3, r, [&](Builder& b, ValueId x) { return first_conv(b, x, w); }));
+        c.cost.authors_macs = authors_first_conv(w, authors_sides.back());
+        first_convs.push_back(c.cost);
+        sides.resize(authors_sides.size(), c.side);
+      }
+    }
+    return {};
+  }
+
+  // first: (resolution, width in, width, expand, kernel); unit: (resolution, width, expand, kernel).
+  Status mobile(size_t i, size_t r, StageTable& s) {
+    const StageChoices& c = space.stages[i];
+    const int64_t in_side = sides[r], authors_side = side_after(authors_sides[r], c);
+    auto block = [&](int64_t in, int64_t side, int64_t stride, const Genes& g) -> Result<Counted> {
+      HONE_TRY_ASSIGN(Counted d, count_block(in, side, [&](Builder& b, ValueId x) {
+                        return mobile_block(b, x, {g.width, g.expand, g.kernel, stride, c.se});
+                      }));
+      d.cost.authors_macs = i == 0 ? authors_stem_block(g, authors_side) : authors_mobile(in, g, stride, c.se, authors_side);
+      return d;
+    };
+    // Stage 0 has one width in for each width: its own.
+    const size_t ins = i == 0 ? 1 : space.stages[i - 1].widths.size();
+    for (size_t in = 0; in < ins; ++in)
+      for (size_t w = 0; w < c.widths.size(); ++w)
+        for (int64_t e : c.expands)
+          for (int64_t k : c.kernels) {
+            HONE_TRY_ASSIGN(Counted d, block(i == 0 ? c.widths[w] : space.stages[i - 1].widths[in], in_side, c.stride, genes(c.widths[w], e, k)));
+            if (i == 0) add(d.cost, first_convs[r * c.widths.size() + w]);
+            s.first.push_back(d.cost);
+            sides[r] = d.side;
+          }
+    for (int64_t w : c.widths)
+      for (int64_t e : c.expands)
+        for (int64_t k : c.kernels) {
+          HONE_TRY_ASSIGN(const Counted d, block(w, sides[r], 1, genes(w, e, k)));
+          s.unit.push_back(d.cost);
+        }
+    authors_sides[r] = authors_side;
+    return {};
+  }
+
+  // first, the downsampling block: (resolution, width in, width); unit: (resolution, width, MLP ratio, V scale).
+  Status transformer(size_t i, size_t r, StageTable& s) {
+    const StageChoices& c = space.stages[i];
+    const int64_t in_side = sides[r], authors_side = side_after(authors_sides[r], c);
+    for (int64_t in : space.stages[i - 1].widths)
+      for (int64_t w : c.widths) {
+        HONE_TRY_ASSIGN(Counted d, count_block(in, in_side, [&](Builder& b, ValueId x) {
+                          return mobile_block(b, x, {w, kDownsampleExpand, 3, c.stride, c.se});
+                        }));
+        d.cost.authors_macs = authors_downsample(in, w, c.stride, authors_side);
+        s.first.push_back(d.cost);
+        sides[r] = d.side;
+      }
+    const int64_t side = sides[r];
+    for (int64_t w : c.widths) {
+      std::vector<Cost> attentions;
+      for (int64_t v : c.values) {
+        HONE_TRY_ASSIGN(Counted d, count_block(w, side, [&](Builder& b, ValueId x) { return attention(b, x, v, signed_offsets(b, side)); }));
+        d.cost.authors_macs = authors_attention(w, v, authors_side);
+        attentions.push_back(d.cost);
+      }
+      for (int64_t mlp : c.mlps) {
+        HONE_TRY_ASSIGN(Counted ffn, count_block(w, side, [&](Builder& b, ValueId x) { return feed_forward(b, x, mlp); }));
+        ffn.cost.authors_macs = authors_feed_forward(w, mlp, authors_side);
+        for (const Cost& a : attentions) {
+          s.unit.push_back(ffn.cost);
+          add(s.unit.back(), a);
+        }
+      }
+    }
+    authors_sides[r] = authors_side;
+    return {};
+  }
+
+  static Genes genes(int64_t width, int64_t expand, int64_t kernel) {
+    return {static_cast<int32_t>(width), 1, static_cast<int32_t>(expand), static_cast<int32_t>(kernel), 0, 0};
+  }
+};
+
+namespace {
+
+// Short ascending lists of positive numbers, a transformer never first: what the tables are made for.
+Status check_choices(const Space& space) {
+  constexpr int64_t kMaxChoice = 1 << 14;
+  constexpr size_t kMaxCount = 127;
+  auto good = [](const std::vector<int64_t>& choices) {
+    return !choices.empty() && choices.size() <= kMaxCount && choices.front() >= 1 && choices.back() <= kMaxChoice &&
+           std::is_sorted(choices.begin(), choices.end());
+  };
+  const std::string what = fmt::format("choices must be ascending lists of 1 to {} numbers from 1 to {}", kMaxCount, kMaxChoice);
+  if (space.stages.empty() || space.stages.size() > kMaxStages)
+    return fail(Code::invalid, fmt::format("a space of {} stages (1 to {})", space.stages.size(), kMaxStages));
+  if (space.stages[0].block != Block::mobile) return fail(Code::invalid, "the first stage must be a mobile one", space.stages[0].name);
+  if (!good(space.resolutions)) return fail(Code::invalid, what, "resolutions");
+  for (const StageChoices& c : space.stages)
+    if (!good(c.depths) || !good(c.widths) || !good(list_a(c)) || !good(list_b(c))) return fail(Code::invalid, what, c.name);
+  return {};
+}
+
+}  // namespace
+
+Result<CostTable> CostTable::make(const Space& space) {
+  HONE_TRY(check_choices(space));
+  CostTable t;
+  t.resolutions_ = Index(space.resolutions);
+  Maker maker{space, {}, {}, {}};
+  HONE_TRY(maker.first_convolutions());
+  for (size_t i = 0; i < space.stages.size(); ++i) {
+    const StageChoices& c = space.stages[i];
+    StageTable s{c.block == Block::mobile, Index(c.depths), Index(c.widths), Index(list_a(c)), Index(list_b(c)), {}, {}};
+    for (size_t r = 0; r < space.resolutions.size(); ++r) HONE_TRY(s.mobile ? maker.mobile(i, r, s) : maker.transformer(i, r, s));
+    t.stages_.push_back(std::move(s));
+  }
+  for (size_t r = 0; r < space.resolutions.size(); ++r)
+    for (int64_t width : space.stages.back().widths) {
+      HONE_TRY_ASSIGN(Counted c, count_block(width, maker.sides[r], [&](Builder& b, ValueId x) { return head(b, x, space.head_width, space.classes); }));
+      c.cost.authors_macs = authors_head(space, width, maker.authors_sides[r]);
+      t.head_.push_back(c.cost);
+    }
+  return t;
+}
+
+std::optional<Cost> CostTable::operator()(const Member& m) const {
+  const size_t r = resolutions_[m.resolution];
+  if (r == Index::kNone || m.stages != stages_.size()) return std::nullopt;
+  Cost sum;
+  size_t in = 0, in_count = 1;  // index of the width before the stage
+  int32_t last_width = 0;
+  for (size_t i = 0; i < stages_.size(); ++i) {
+    const StageTable& s = stages_[i];
+    const Genes& g = m.stage[i];
+    const size_t w = s.widths[g.width], a = s.a[s.mobile ? g.expand : g.mlp], b = s.b[s.mobile ? g.kernel : g.value];
+    const int32_t foreign = s.mobile ? g.mlp | g.value : g.expand | g.kernel;
+    if (((w | a | b | s.depths[g.depth]) & 0x80) || foreign || g.width < last_width) return std::nullopt;
+    const size_t genes = s.a.count * s.b.count, gene = a * s.b.count + b;
+    const size_t place = (r * in_count + in) * s.widths.count + w;
+    add(sum, s.mobile ? s.first[place * genes + gene] : s.first[place]);
+    add(sum, s.unit[(r * s.widths.count + w) * genes + gene], g.depth - s.mobile);
+    in = w;
+    in_count = s.widths.count;
+    last_width = g.width;
+  }
+  add(sum, head_[r * in_count + in]);
+  return sum;
+}
+
+}  // namespace hone::elasticvit

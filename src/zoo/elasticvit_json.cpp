@@ -1,0 +1,153 @@
+// The 10-tuple of the authors' repository as JSON; nothing in a file is trusted.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "zoo/elasticvit.h"
+
+namespace hone::elasticvit {
+
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr const char* kFields[] = {"res", "channels", "depths", "conv_ratio", "kernel", "mlp_ratio", "heads", "window", "qk_scale", "v_scale"};
+constexpr size_t kFieldCount = 10;
+constexpr const char* kHint = "an encoding is [res, channels[7], depths[7], conv_ratio[], kernel[], mlp_ratio[], heads[], window[], qk_scale[], v_scale[]]";
+
+struct Reader {
+  const Space& space;
+  const std::string& source;
+  std::array<std::vector<int64_t>, kFieldCount> field;
+
+  tl::unexpected<Error> wrong(size_t i, std::string what) const {
+    return fail(Code::invalid, std::move(what), fmt::format("{}: {}", source, kFields[i]), kHint);
+  }
+
+  Status read(const Json& json, size_t i) {
+    const Json& j = json[i];
+    if (i == 0) {
+      if (!j.is_number_integer()) return wrong(i, "expected an integer");
+      field[0] = {j.get<int64_t>()};
+      return {};
+    }
+    if (!j.is_array()) return wrong(i, "expected a list of integers");
+    for (const Json& v : j) {
+      if (!v.is_number_integer()) return wrong(i, "expected a list of integers");
+      const auto n = v.get<int64_t>();
+      if (n < 0 || n > INT32_MAX) return wrong(i, fmt::format("{} is out of range", v.dump()));
+      field[i].push_back(n);
+    }
+    return {};
+  }
+
+  Status length(size_t i, int64_t expected, const char* of) const {
+    if (static_cast<int64_t>(field[i].size()) == expected) return {};
+    return wrong(i, fmt::format("{} values, expected {} (one per {})", field[i].size(), expected, of));
+  }
+
+  // The gene of one stage: `depth` equal values from `begin` on.
+  Result<int32_t> gene(size_t i, size_t begin, int64_t depth, const std::string& stage) const {
+    const auto* v = field[i].data() + begin;
+    for (int64_t k = 1; k < depth; ++k)
+      if (v[k] != v[0])
+        return wrong(i, fmt::format("{} has {}: the blocks of a stage share their genes", stage, fmt::join(v, v + depth, ", ")));
+    return static_cast<int32_t>(v[0]);
+  }
+
+  Result<Member> member() const {
+    const auto stages = static_cast<int64_t>(space.stages.size());
+    HONE_TRY(length(1, stages, "stage"));
+    HONE_TRY(length(2, stages, "stage"));
+    int64_t blocks[2] = {0, 0};
+    for (size_t s = 0; s < space.stages.size(); ++s) {
+      const auto& depths = space.stages[s].depths;
+      const int64_t d = field[2][s];
+      if (std::find(depths.begin(), depths.end(), d) == depths.end())  // before lengths are added up
+        return fail(Code::invalid, fmt::format("depth {} is not in the space", d), fmt::format("{}: {}", source, space.stages[s].name),
+                    fmt::format("allowed: {}", fmt::join(depths, ", ")));
+      blocks[space.stages[s].block == Block::transformer] += d;
+    }
+    for (size_t i = 3; i < kFieldCount; ++i) HONE_TRY(length(i, blocks[i >= 5], i >= 5 ? "transformer block" : "conv block"));
+
+    Member m;
+    if (field[0][0] < 0 || field[0][0] > INT32_MAX) return wrong(0, fmt::format("{} is out of range", field[0][0]));
+    m.resolution = static_cast<int32_t>(field[0][0]);
+    m.stages = static_cast<uint32_t>(stages);
+    struct Fixed {  // what a transformer stage cannot choose
+      const std::string& stage;
+      int32_t width, heads, window, qk_scale;
+    };
+    std::vector<Fixed> fixed;
+    size_t at[2] = {0, 0};
+    for (size_t s = 0; s < space.stages.size(); ++s) {
+      const StageChoices& c = space.stages[s];
+      Genes& g = m.stage[s];
+      g.width = static_cast<int32_t>(field[1][s]);
+      g.depth = static_cast<int32_t>(field[2][s]);
+      const bool transformer = c.block == Block::transformer;
+      size_t& begin = at[transformer];
+      auto read = [&](size_t i) { return gene(i, begin, g.depth, c.name); };
+      if (!transformer) {
+        HONE_TRY_ASSIGN(g.expand, read(3));
+        HONE_TRY_ASSIGN(g.kernel, read(4));
+      } else {
+        HONE_TRY_ASSIGN(g.mlp, read(5));
+        HONE_TRY_ASSIGN(const int32_t heads, read(6));
+        HONE_TRY_ASSIGN(const int32_t window, read(7));
+        HONE_TRY_ASSIGN(const int32_t qk_scale, read(8));
+        HONE_TRY_ASSIGN(g.value, read(9));
+        fixed.push_back({c.name, g.width, heads, window, qk_scale});
+      }
+      begin += static_cast<size_t>(g.depth);
+    }
+    if (Status status = check(space, m); !status) {
+      Error e = status.error();
+      e.where = e.where.empty() ? source : source + ": " + e.where;
+      return fail(std::move(e));
+    }
+    for (const Fixed& f : fixed) {
+      if (f.heads != f.width / kHeadDim) return wrong(6, fmt::format("{} has {} heads, expected {} (width / {})", f.stage, f.heads, f.width / kHeadDim, kHeadDim));
+      if (f.window != 1) return wrong(7, fmt::format("{} has window {}, allowed: 1", f.stage, f.window));
+      if (f.qk_scale != 1) return wrong(8, fmt::format("{} has qk_scale {}, allowed: 1", f.stage, f.qk_scale));
+    }
+    return m;
+  }
+};
+
+}  // namespace
+
+Result<Member> parse_member(const Space& space, const std::string& text, const std::string& source) {
+  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (json.is_discarded()) return fail(Code::invalid, "not valid JSON", source, kHint);
+  if (!json.is_array() || json.size() != kFieldCount)
+    return fail(Code::invalid, fmt::format("expected an array of {} values", kFieldCount), source, kHint);
+  Reader reader{space, source, {}};
+  for (size_t i = 0; i < kFieldCount; ++i) HONE_TRY(reader.read(json, i));
+  return reader.member();
+}
+
+std::string print_member(const Space& space, const Member& m) {
+  std::array<std::vector<int64_t>, kFieldCount> field;
+  for (size_t s = 0; s < m.stages; ++s) {
+    const Genes& g = m.stage[s];
+    field[1].push_back(g.width);
+    field[2].push_back(g.depth);
+    for (int32_t k = 0; k < g.depth; ++k) {
+      if (space.stages[s].block == Block::mobile) {
+        field[3].push_back(g.expand);
+        field[4].push_back(g.kernel);
+      } else {
+        const int64_t per_block[] = {g.mlp, g.width / kHeadDim, 1, 1, g.value};
+        for (size_t i = 0; i < 5; ++i) field[5 + i].push_back(per_block[i]);
+      }
+    }
+  }
+  std::string out = fmt::format("[{}", m.resolution);
+  for (size_t i = 1; i < kFieldCount; ++i) out += fmt::format(", {}", field[i]);
+  return out + "]\n";
+}
+
+}  // namespace hone::elasticvit

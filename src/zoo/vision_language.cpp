@@ -1,0 +1,70 @@
+#include "zoo/vision_language.h"
+
+#include <fmt/format.h>
+
+#include <numeric>
+
+#include "zoo/tokens.h"
+
+namespace hone {
+
+TextInput text_input(Builder& b, const Arch& a) {
+  const int64_t length = option_int(a.options, "text_length", 40);
+  TextInput in;
+  in.ids = b.input("input_ids", DType::i64, {1, length});
+  if (!option_flag(a.options, "text_mask", false)) return in;
+  const ValueId given = b.input("attention_mask", DType::i64, {1, length});
+  const ValueId ones = b.op("Cast", {given}, {{"to", static_cast<int64_t>(DType::f32)}});
+  in.mask = b.reshape(b.mul(b.add(ones, b.scalar(-1.f)), b.scalar(10000.f)), {0, 1, 1, length});
+  return in;
+}
+
+ValueId text_embedding(Builder& b, ValueId ids, const TextEmbedding& spec) {
+  if (b.failed()) return 0;
+  const int64_t length = b.shape(ids)[1];
+  if (spec.first_position + length > spec.positions) {
+    b.fail(fmt::format("a text of {} tokens, the position table ends at {}", length, spec.positions - spec.first_position));
+    return 0;
+  }
+  std::vector<int64_t> places(static_cast<size_t>(length));
+  std::iota(places.begin(), places.end(), spec.first_position);
+  const ValueId words = lookup(b, "word_embeddings", spec.vocabulary, spec.width, ids);
+  const ValueId types = lookup_row(b, "token_type_embeddings", spec.types, spec.width, 0);
+  const ValueId positions = lookup(b, "position_embeddings", spec.positions, spec.width, b.constant(Tensor::ints(std::move(places))));
+  return b.layer_norm(b.add(b.add(words, types), positions), "LayerNorm", spec.eps);
+}
+
+ValueId bert_attention(Builder& b, ValueId x, ValueId context, std::string_view name, int64_t heads, ValueId mask, float eps) {
+  if (b.failed()) return 0;
+  Builder::Scope scope(b, name);
+  const int64_t width = b.shape(x).back();
+  ValueId y;
+  {
+    Builder::Scope self(b, "self");
+    y = multi_head_attention(b, b.linear(x, "query", width), b.linear(context, "key", width), b.linear(context, "value", width), heads, mask);
+  }
+  Builder::Scope output(b, "output");
+  return b.layer_norm(b.add(b.linear(y, "dense", width), x), "LayerNorm", eps);
+}
+
+ValueId bert_feed_forward(Builder& b, ValueId x, int64_t hidden, float eps) {
+  if (b.failed()) return 0;
+  const int64_t width = b.shape(x).back();
+  const ValueId y = b.gelu(b.linear(x, "intermediate.dense", hidden));
+  Builder::Scope output(b, "output");
+  return b.layer_norm(b.add(b.linear(y, "dense", width), x), "LayerNorm", eps);
+}
+
+ValueId pooler(Builder& b, ValueId tokens, std::string_view name) {
+  if (b.failed()) return 0;
+  Builder::Scope scope(b, name);
+  const int64_t width = b.shape(tokens).back();
+  return b.tanh(b.linear(take_token(b, tokens, 0), "dense", width));
+}
+
+ValueId mlp_classifier(Builder& b, ValueId x, std::string_view name, int64_t hidden, int64_t classes) {
+  Builder::Scope scope(b, name);
+  return b.linear(b.gelu(b.layer_norm(b.linear(x, "0", hidden), "1")), "3", classes);
+}
+
+}  // namespace hone

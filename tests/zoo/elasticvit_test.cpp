@@ -1,0 +1,183 @@
+// The ElasticViT space: members, encoding, the authors' counter, sampling. Expected numbers are the published ones.
+#include "zoo/elasticvit.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <map>
+
+#include "zoo/elasticvit_cost.h"
+
+namespace hone::elasticvit {
+namespace {
+
+const Space& space() { return published_space(); }
+
+Member named(std::string_view name) {
+  for (const Named& n : named_members())
+    if (n.name == name) return n.member;
+  ADD_FAILURE() << name;
+  return {};
+}
+
+TEST(ElasticVit, NumberOfMembers) {
+  EXPECT_NEAR(static_cast<double>(size_of_paper(space()).value()), 1.09e17, 0.005e17);
+  EXPECT_NEAR(static_cast<double>(size(space()).value()), 2.17e16, 0.005e16);
+}
+
+TEST(ElasticVit, SizeCountsEveryMemberOnce) {
+  Space s;  // 2 resolutions; widths (1,1) (1,2) (2,2) do not fall; 3 depths in the second stage
+  s.resolutions = {32, 64};
+  s.stages = {{"a", Block::mobile, 1, false, {1}, {1, 2}, {1}, {3}, {}, {}}, {"b", Block::mobile, 2, false, {1, 2, 3}, {1, 2}, {1}, {3}, {}, {}}};
+  EXPECT_EQ(size(s), 2 * 3 * 3);
+  EXPECT_EQ(size_of_paper(s), 2 * 2 * 2 * 2 * 3);
+}
+
+TEST(ElasticVit, NamedMembersAreInTheSpace) {
+  EXPECT_EQ(named_members().size(), 14u);
+  for (const Named& n : named_members()) EXPECT_TRUE(check(space(), n.member)) << n.name;
+  EXPECT_EQ(named("min"), named("min1"));
+}
+
+TEST(ElasticVit, EncodingRoundTrip) {
+  Rng rng(1);
+  for (int i = 0; i < 2000; ++i) {
+    const Member m = sample(space(), rng);
+    ASSERT_TRUE(check(space(), m));
+    const auto back = parse_member(space(), print_member(space(), m), "random");
+    ASSERT_TRUE(back) << back.error().text();
+    ASSERT_EQ(*back, m);
+  }
+  EXPECT_EQ(print_member(space(), named("min1")),
+            "[128, [16, 16, 16, 48, 80, 144, 160], [1, 2, 2, 1, 1, 1, 1], [1, 3, 3, 3, 3], [3, 3, 3, 3, 3], [2, 2, 2, 2], [3, 5, 9, 10], "
+            "[1, 1, 1, 1], [1, 1, 1, 1], [2, 2, 2, 2]]\n");
+}
+
+// A valid encoding with one part replaced, and what its refusal must name.
+TEST(ElasticVit, RefusedEncodingsNameTheGene) {
+  const std::string good = print_member(space(), named("min1"));
+  struct Case {
+    const char *from, *to, *where, *message, *hint;
+  };
+  const Case cases[] = {
+      {"[128,", "[129,", "", "resolution 129", "128, 160, 176, 192, 224, 256"},
+      {"[16, 16, 16,", "[16, 20, 20,", "C1", "width 20", "16, 24, 32"},
+      {"48, 80, 144, 160]", "96, 80, 144, 160]", "T2", "width 80 is below the 96 of T1", "may not fall"},
+      {"[1, 2, 2, 1, 1, 1, 1]", "[1, 2, 2, 7, 1, 1, 1]", "T1", "depth 7", "1, 2, 3, 4, 5"},
+      {"[1, 2, 2, 1, 1, 1, 1]", "[1, 2, 3, 1, 1, 1, 1]", "conv_ratio", "5 values, expected 6", ""},
+      {"[1, 3, 3, 3, 3]", "[1, 3, 3, 3, 4]", "conv_ratio", "C2 has 3, 4", ""},
+      {"[1, 3, 3, 3, 3]", "[2, 3, 3, 3, 3]", "stem", "expansion ratio 2", "1"},
+      {"[3, 3, 3, 3, 3]", "[3, 7, 7, 3, 3]", "C1", "kernel 7", "3, 5"},
+      {"[3, 5, 9, 10]", "[3, 5, 9, 8]", "heads", "T4 has 8 heads, expected 10", ""},
+      {"[1, 1, 1, 1], [1", "[1, 2, 1, 1], [1", "window", "T2 has window 2", ""},
+      {"[2, 2, 2, 2]]", "[2, 2, 2, 5]]", "T4", "V scale 5", "2, 3, 4"},
+      {"[2, 2, 2, 2], [3", "[2, 2, 2, 6], [3", "T4", "MLP ratio 6", "2, 3, 4, 5"},
+      {"[128,", "[128.0,", "res", "expected an integer", ""},
+      {"[128,", "[9223372036854775807,", "res", "out of range", ""},
+      {"[16, 16,", "[16, -16,", "channels", "out of range", ""},
+      {"[16, 16,", "[16, \"16\",", "channels", "list of integers", ""},
+  };
+  for (const Case& c : cases) {
+    std::string text = good;
+    const size_t at = text.find(c.from);
+    ASSERT_NE(at, std::string::npos) << c.from;
+    text.replace(at, std::string(c.from).size(), c.to);
+    const auto m = parse_member(space(), text, "net.json");
+    ASSERT_FALSE(m) << text;
+    EXPECT_NE(m.error().message.find(c.message), std::string::npos) << m.error().text();
+    EXPECT_NE(m.error().where.find(c.where), std::string::npos) << m.error().text();
+    EXPECT_NE(m.error().where.find("net.json"), std::string::npos) << m.error().text();
+    EXPECT_NE(m.error().hint.find(c.hint), std::string::npos) << m.error().text();
+  }
+  for (const char* text : {"", "{}", "[1]", "[128, [], [], [], [], [], [], [], [], []]", "[[], [], [], [], [], [], [], [], [], []]", "[128"})
+    EXPECT_FALSE(parse_member(space(), text, "net.json")) << text;
+  EXPECT_FALSE(parse_member(space(), std::string(1 << 20, '['), "net.json"));
+}
+
+TEST(ElasticVit, ArchAndMemberAreTheSame) {
+  for (const Named& n : named_members()) {
+    Arch a = to_arch(space(), n.member, "net");
+    const auto back = member_of(space(), a);
+    ASSERT_TRUE(back) << back.error().text();
+    EXPECT_EQ(*back, n.member);
+    a.stages[2].se = 0;
+    EXPECT_FALSE(member_of(space(), a));
+  }
+  Arch wide = to_arch(space(), named("S1"), "net");
+  wide.stages[6].width = 336;
+  const auto outside = member_of(space(), wide);
+  ASSERT_FALSE(outside);
+  EXPECT_EQ(outside.error().code, Code::usage);
+}
+
+TEST(ElasticVit, AuthorsCountByPart) {
+  const std::map<std::string_view, std::pair<double, std::vector<double>>> published{
+      {"min1", {37.365, {3.41, 6.65, 1.67, 2.83, 7.63, 7.07, 3.61, 4.50}}},
+      {"min2", {159.924, {6.44, 25.65, 11.94, 14.20, 40.75, 35.52, 18.06, 7.36}}},
+      {"min3", {288.809, {10.44, 41.55, 19.34, 38.73, 71.51, 55.50, 40.43, 11.32}}},
+      {"T1", {62.915, {3.41, 9.36, 6.32, 5.90, 11.27, 11.33, 8.32, 7.00}}},
+      {"T2", {119.980, {5.32, 14.63, 13.12, 9.45, 20.27, 27.47, 21.14, 8.57}}},
+      {"S1", {217.642, {7.67, 30.52, 18.89, 28.01, 48.14, 45.53, 29.66, 9.22}}},
+      {"S2", {318.528, {10.44, 41.55, 33.27, 46.12, 71.51, 55.50, 48.82, 11.32}}},
+      {"M", {415.581, {13.65, 61.37, 62.59, 46.12, 85.96, 69.95, 62.57, 13.37}}},
+      {"L1", {517.108, {17.83, 66.85, 76.40, 69.43, 111.87, 92.49, 66.62, 15.62}}},
+      {"L1.5", {618.781, {20.19, 71.07, 89.22, 74.65, 130.74, 131.08, 86.20, 15.62}}},
+      {"L2", {704.111, {13.63, 106.95, 88.08, 86.81, 162.06, 145.34, 86.75, 14.47}}},
+      {"L3", {815.399, {17.83, 132.19, 123.81, 98.79, 195.62, 145.34, 86.20, 15.62}}},
+      {"max", {3191.459, {49.15, 373.36, 219.74, 417.57, 1145.00, 730.85, 240.17, 15.62}}},
+  };
+  for (const auto& [name, expected] : published) {
+    const Member m = named(name);
+    EXPECT_EQ(std::round(static_cast<double>(authors_macs(space(), m)) / 1e3) / 1e3, expected.first) << name;
+    const auto parts = authors_macs_by_part(space(), m);
+    ASSERT_EQ(parts.size(), 8u);
+    for (size_t i = 0; i < 8; ++i) EXPECT_NEAR(static_cast<double>(parts[i]) / 1e6, expected.second[i], 0.00501) << name << " part " << i;
+  }
+}
+
+TEST(ElasticVit, PreferenceScores) {
+  const std::map<std::string_view, std::pair<double, double>> published{
+      {"T1", {-15.5791, 0}},        {"T2", {-12.0340, 23.0435}},  {"S1", {-5.6595, 48.4086}},
+      {"S2", {-5.8192, 75.3153}},   {"M", {-9.6894, 82.9713}},    {"L1", {-7.6908, 102.6161}},
+      {"L1.5", {-44.6674, 72.0783}}, {"L2", {-107.8287, 1.3921}}, {"L3", {-115.6060, -1.7439}}};
+  for (const auto& [name, score] : published) {
+    EXPECT_NEAR(static_cast<double>(preference_score(space(), named(name), named("min"))) / 1e6, score.first, 0.00005001) << name;
+    EXPECT_NEAR(static_cast<double>(preference_score(space(), named(name), named("T1"))) / 1e6, score.second, 0.00005001) << name;
+  }
+}
+
+TEST(ElasticVit, SamplerIsUniformStageByStage) {
+  // Quantiles of the authors' count under uniform sampling, published from 20 000 draws.
+  Rng rng(2026);
+  std::vector<double> macs;
+  for (int i = 0; i < 40000; ++i) macs.push_back(static_cast<double>(authors_macs(space(), sample(space(), rng))) / 1e6);
+  double mean = 0;
+  for (double m : macs) mean += m / static_cast<double>(macs.size());
+  std::sort(macs.begin(), macs.end());
+  auto quantile = [&](double q) { return macs[static_cast<size_t>(q * static_cast<double>(macs.size()))]; };
+  EXPECT_NEAR(mean, 565, 8);
+  EXPECT_NEAR(quantile(0.01), 137, 6);
+  EXPECT_NEAR(quantile(0.25), 327, 8);
+  EXPECT_NEAR(quantile(0.50), 492, 10);
+  EXPECT_NEAR(quantile(0.95), 1192, 30);
+  EXPECT_NEAR(quantile(0.99), 1516, 60);
+}
+
+TEST(ElasticVit, FloorCutsTheSpace) {
+  const Member floor = named("min3");
+  const Space cut = above(space(), floor);
+  EXPECT_EQ(cut.resolutions, (std::vector<int64_t>{224, 256}));
+  EXPECT_EQ(cut.stages[3].widths, (std::vector<int64_t>{64, 80, 96}));
+  EXPECT_EQ(cut.stages[4].depths, (std::vector<int64_t>{2, 3, 4, 5, 6}));
+  EXPECT_LT(size(cut).value(), size(space()).value());
+  Rng rng(3);
+  for (int i = 0; i < 1000; ++i) {
+    const Member m = sample(cut, rng);
+    ASSERT_TRUE(check(cut, m));
+    ASSERT_TRUE(check(space(), m));
+    ASSERT_GE(authors_macs(space(), m), authors_macs(space(), floor));
+  }
+}
+
+}  // namespace
+}  // namespace hone::elasticvit
