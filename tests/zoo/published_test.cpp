@@ -138,6 +138,7 @@ void check_counts(const std::vector<CsvRow>& rows) {
     for (const auto& [column, value] : s.columns()) {
       auto cell = row.find(column);
       if (cell == row.end() || cell->second.empty()) continue;
+      if (column == "buffer_elems" && arch->family == "levit") continue;  // its index tables are not in the state dict
       EXPECT_EQ(std::to_string(value), cell->second) << name << "@" << row.at("resolution") << " " << column;
     }
     auto fvcore = row.find("fvcore_flops");
