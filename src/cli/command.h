@@ -19,6 +19,7 @@ namespace hone::cli {
 struct Outcome {
   std::string out;
   int exit = 0;
+  std::string diagnostics;  // for standard error; whole lines
 };
 
 // Where an argument or option is stored. std::optional: not given stays empty.

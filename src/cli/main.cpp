@@ -103,6 +103,7 @@ int main(std::vector<std::string> args) {
   if (auto parsed = parse(command, args); !parsed) return report_error(parsed.error());
   auto outcome = command.run(text_style());
   if (!outcome) return report_error(outcome.error());
+  std::fwrite(outcome->diagnostics.data(), 1, outcome->diagnostics.size(), stderr);
   return print(outcome->out, outcome->exit);
 }
 

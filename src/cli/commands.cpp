@@ -1,0 +1,15 @@
+#include "cli/commands.h"
+
+namespace hone::cli {
+
+const std::vector<Entry>& commands() {
+  static const std::vector<Entry> table = {
+      {"profile", "what a network costs: MACs, parameters, activations, peak memory", profile_command},
+      {"diff", "what differs between the costs of two networks", diff_command},
+      {"zoo", "the networks that hone knows by name", zoo_command},
+      {"completion", "the completion script for a shell", completion_command},
+  };
+  return table;
+}
+
+}  // namespace hone::cli

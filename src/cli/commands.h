@@ -1,0 +1,16 @@
+// One line per command; each lives in the file of its name.
+#pragma once
+
+#include "cli/command.h"
+
+namespace hone::cli {
+
+Command profile_command();
+Command diff_command();
+Command zoo_command();
+Command scale_command();
+Command export_command();
+Command check_command();
+Command completion_command();
+
+}  // namespace hone::cli

@@ -1,0 +1,116 @@
+// hone diff: the costs of two networks side by side, and the modules that differ.
+#include <fmt/format.h>
+
+#include <map>
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/network.h"
+#include "cli/profile_view.h"
+#include "cost/profile.h"
+
+namespace hone::cli {
+
+namespace {
+
+struct Options {
+  NetworkOptions a, b;
+  std::vector<std::string> inputs;
+  std::optional<int64_t> batch;
+  Output output;
+};
+
+Cell percent(int64_t a, int64_t b) {
+  if (a == 0) return b == 0 ? Cell(0.0) : Cell(std::monostate{});  // from nothing: no percentage
+  return (static_cast<double>(b) - static_cast<double>(a)) / static_cast<double>(a) * 100;
+}
+
+// Rows of either network whose numbers are not the same in both, in a's order and then b's.
+Table differing(const std::vector<Row>& a, const std::vector<Row>& b, GroupBy by, const std::string& key) {
+  const std::string what(label(by));
+  Table table{key, by == GroupBy::op ? "Operators that differ" : "Modules that differ",
+              {{"name", what},
+               {"macs_a", "MACs A", Unit::count}, {"macs_b", "MACs B", Unit::count}, {"macs", "difference", Unit::signed_count},
+               {"params_a", "params A", Unit::count, false, kJson | kCsv | kHtml}, {"params_b", "params B", Unit::count, false, kJson | kCsv | kHtml},
+               {"params", "parameters", Unit::signed_count},
+               {"acts_a", "acts A", Unit::count, false, kJson | kCsv | kHtml}, {"acts_b", "acts B", Unit::count, false, kJson | kCsv | kHtml},
+               {"acts", "activations", Unit::signed_count}}};
+  std::map<std::string, const Row*> in_b;
+  for (const Row& r : b) in_b.emplace(r.name, &r);
+  const auto add = [&](const std::string& name, const Row& x, const Row& y) {
+    if (x.macs == y.macs && x.params == y.params && x.acts == y.acts) return;
+    table.rows.push_back({name.empty() ? std::string("(top)") : name, x.macs, y.macs, y.macs - x.macs, x.params, y.params, y.params - x.params, x.acts, y.acts, y.acts - x.acts});
+  };
+  for (const Row& r : a) {
+    auto found = in_b.find(r.name);
+    add(r.name, r, found == in_b.end() ? Row{} : *found->second);
+    if (found != in_b.end()) in_b.erase(found);
+  }
+  for (const Row& r : b)
+    if (in_b.count(r.name)) add(r.name, Row{}, r);
+  return table;
+}
+
+Result<Outcome> run(Options& o, const TextStyle& style) {
+  for (NetworkOptions* n : {&o.a, &o.b}) n->inputs = o.inputs, n->batch = o.batch;
+  HONE_TRY_ASSIGN(const Network a, open(o.a));
+  HONE_TRY_ASSIGN(const Network b, open(o.b));
+  HONE_TRY_ASSIGN(const Profile pa, profile(a.graph));
+  HONE_TRY_ASSIGN(const Profile pb, profile(b.graph));
+
+  Report report;
+  report.command = "diff";
+  report.title = a.name + " -> " + b.name;
+  report.subtitle = "A " + input_text(pa) + "; B " + input_text(pb);
+  for (const auto& [key, network, profile] : {std::tuple{"a", &a, &pa}, std::tuple{"b", &b, &pb}}) {
+    report.parts.push_back(Facts{key, "", {{"network", "network", network->name}}, false, kJson});
+    Facts head = headline_facts(profile->totals, std::string(key) + ".totals"), rest = other_facts(profile->totals, std::string(key) + ".totals");
+    head.forms = rest.forms = kJson;
+    report.parts.push_back(std::move(head));
+    report.parts.push_back(std::move(rest));
+  }
+  // People read a table, programs difference.macs.absolute; both are made from the same facts.
+  Table totals{"totals", "", {{"name", ""}, {"a", "A", Unit::count}, {"b", "B", Unit::count}, {"difference", "difference", Unit::signed_count}, {"percent", "percent", Unit::percent}}, {}, false, kText | kHtml};
+  for (const auto make : {headline_facts, other_facts}) {
+    const Facts fa = make(pa.totals, ""), fb = make(pb.totals, "");
+    for (size_t i = 0; i < fa.facts.size(); ++i) {
+      const int64_t x = std::get<int64_t>(fa.facts[i].value), y = std::get<int64_t>(fb.facts[i].value);
+      report.parts.push_back(Facts{"difference." + fa.facts[i].key, "", {{"absolute", "", y - x}, {"percent", "", percent(x, y)}}, false, kJson});
+      if (make == headline_facts || x != y) totals.rows.push_back({fa.facts[i].label, x, y, y - x, percent(x, y)});
+    }
+  }
+  report.parts.push_back(std::move(totals));
+
+  const auto rows = [](const Network& n, const Profile& p, GroupBy by) { return roll_up(n.graph, p, by); };
+  Table modules = differing(rows(a, pa, GroupBy::module), rows(b, pb, GroupBy::module), GroupBy::module, "modules");
+  Table operators = differing(rows(a, pa, GroupBy::op), rows(b, pb, GroupBy::op), GroupBy::op, "operators");
+  // Modules of a file without module paths have nothing to be compared with.
+  const bool comparable = a.graph.modules.size() > 1 && b.graph.modules.size() > 1;
+  modules.forms = comparable ? kAll : kJson | kCsv;
+  operators.forms = comparable ? kJson : kJson | kText | kHtml;
+  if (!comparable) report.parts.push_back(Note{Note::Level::info, "one of the two has no module paths: compared by operator"});
+  else if (modules.rows.empty()) report.parts.push_back(Note{Note::Level::info, "no module differs"});
+  report.parts.push_back(std::move(modules));
+  report.parts.push_back(std::move(operators));
+  return present(report, o.output, style);
+}
+
+}  // namespace
+
+Command diff_command() {
+  auto o = std::make_shared<Options>();
+  Command c;
+  c.name = "diff";
+  c.summary = "What differs between the costs of two networks";
+  c.about = "Differences are B - A, percentages are of A.";
+  add_network(c, o->a, "A");
+  add_network(c, o->b, "B");
+  c.options.push_back({"--input", "[NAME=]SHAPE", &o->inputs, "shape of an input of both, as in 1x3x224x224"});
+  c.options.push_back({"--batch", "N", &o->batch, "batch size of both"});
+  add_output(c, o->output, true, true);
+  c.examples = {{"hone diff timm/resnet50 timm/resnet101", "two networks of the zoo"}, {"hone diff timm/resnet50 model.onnx", "a file against the network it should be"}};
+  c.run = [o](const TextStyle& style) { return run(*o, style); };
+  return c;
+}
+
+}  // namespace hone::cli

@@ -1,0 +1,48 @@
+#include "cli/network.h"
+
+#include <fmt/format.h>
+
+#include "ir/infer.h"
+
+namespace hone::cli {
+
+namespace {
+
+Result<Bindings> bindings(const NetworkOptions& options) {
+  Bindings out;
+  for (const std::string& text : options.inputs) {
+    // A name may hold '=' or look like a shape; the shape is what follows the last '='.
+    const size_t equals = text.rfind('=');
+    const std::string name = equals == std::string::npos ? "" : text.substr(0, equals);
+    const auto shape = parse_shape(equals == std::string::npos ? text : text.substr(equals + 1));
+    if (!shape) return fail(Code::usage, fmt::format("'{}' is not a shape", text), "--input", "write [NAME=]1x3x224x224");
+    if (!out.inputs.emplace(name, *shape).second)
+      return fail(Code::usage, name.empty() ? "given twice without a name" : fmt::format("given twice for '{}'", name), "--input", "write NAME=1x3x224x224 for each input");
+  }
+  if (options.batch && *options.batch < 1) return fail(Code::usage, fmt::format("{} is not a batch size", *options.batch), "--batch", "it starts at 1");
+  out.batch = options.batch;
+  return out;
+}
+
+}  // namespace
+
+void add_network(Command& command, NetworkOptions& options, std::string argument) {
+  command.arguments.push_back({std::move(argument), &options.net, "a network's name such as timm/resnet50, or an .onnx, .toml, .hone or .json file"});
+}
+
+void add_bindings(Command& command, NetworkOptions& options) {
+  command.options.push_back({"--input", "[NAME=]SHAPE", &options.inputs, "shape of an input, as in 1x3x224x224; the name may be left out of a network with one"});
+  command.options.push_back({"--batch", "N", &options.batch, "batch size"});
+}
+
+Result<Network> open(const NetworkOptions& options) {
+  HONE_TRY_ASSIGN(const Bindings bound, bindings(options));
+  HONE_TRY_ASSIGN(Network network, open_network(options.net));
+  // What is built from an Arch is typed already; only another shape needs inference.
+  if (network.arch && bound.inputs.empty() && !bound.batch) return network;
+  HONE_TRY_ASSIGN(Inferred inferred, infer(std::move(network.graph), bound));
+  network.graph = std::move(inferred.graph);
+  return network;
+}
+
+}  // namespace hone::cli

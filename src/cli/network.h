@@ -1,0 +1,24 @@
+// NET on the command line: opened, its inputs bound, its shapes inferred.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/command.h"
+#include "zoo/catalog.h"
+
+namespace hone::cli {
+
+struct NetworkOptions {
+  std::string net;
+  std::vector<std::string> inputs;  // "[NAME=]1x3x224x224"
+  std::optional<int64_t> batch;
+};
+void add_network(Command& command, NetworkOptions& options, std::string argument = "NET");
+void add_bindings(Command& command, NetworkOptions& options);
+
+// The network with every value typed.
+Result<Network> open(const NetworkOptions& options);
+
+}  // namespace hone::cli

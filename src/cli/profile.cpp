@@ -1,0 +1,107 @@
+// hone profile: what a network costs.
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/network.h"
+#include "cli/profile_view.h"
+#include "cost/profile.h"
+
+namespace hone::cli {
+
+namespace {
+
+struct Options {
+  NetworkOptions network;
+  std::string by = "op";
+  std::optional<std::string> convention;
+  bool measure = false, strict = false;
+  Output output;
+};
+
+Report report_of(const Network& network, const Profile& profile, const std::vector<Row>& rows, const ConventionTotals& counted, const Options& o) {
+  const GroupBy by = group_by(o.by);
+  Report report;
+  report.command = "profile";
+  report.title = network.name;
+  report.subtitle = input_text(profile);
+  report.parts.push_back(Facts{"", "", {{"network", "network", network.name, Unit::none, "", kJson}}});
+  Table inputs{"inputs", "", {{"name", "name"}, {"shape", "shape", Unit::shape}, {"dtype", "type"}}, {}, false, kJson};
+  for (const auto& [name, type] : profile.inputs) inputs.rows.push_back({name, type.shape, std::string(hone::name(type.dtype))});
+  report.parts.push_back(std::move(inputs));
+  report.parts.push_back(headline_facts(profile.totals, "totals"));
+  // Without a question there is no second opinion for people; programs always get the field.
+  report.parts.push_back(Facts{"convention", "Counted as " + counted.name + " counts",
+                               {{"name", "convention", counted.name, Unit::none, "", kJson},
+                                {"flops", "flops", counted.flops, Unit::count},
+                                {"params", "parameters", counted.params, Unit::count},
+                                {"acts", "activations", counted.acts, Unit::count}},
+                               false, static_cast<uint8_t>(o.convention ? kAll : kJson)});
+
+  // A page shows every view, those that were not asked for folded; JSON and CSV hold the table that was.
+  const auto key_of = [&](GroupBy g) { return g == by ? std::string("rows") : std::string(label(g)); };
+  const auto table_by = [&](GroupBy g) {
+    Table table = rows_table(g == by ? rows : roll_up(network.graph, profile, g), g, profile.totals, key_of(g));
+    if (g != by) table.folded = true, table.forms = kHtml;
+    return table;
+  };
+  std::vector<Table> others;
+  if (o.output.html) {
+    for (GroupBy g : {GroupBy::stage, GroupBy::op, GroupBy::module, GroupBy::node})
+      if (g != by) others.push_back(table_by(g));
+    const bool modules = network.graph.modules.size() > 1;
+    report.parts.push_back(Chart{Chart::Kind::treemap, std::string("MACs by ") + (modules ? "module" : "node"),
+                                 modules ? "Area is the share of all multiply-adds; modules lie inside their stage." : "Area is the share of all multiply-adds.",
+                                 key_of(modules ? GroupBy::module : GroupBy::node), "name", modules ? "stage" : "", {"macs"}});
+    if (modules)
+      report.parts.push_back(Chart{Chart::Kind::bars, "Cost by stage", "Each bar is the stage's share of the whole network.", key_of(GroupBy::stage), "name", "", {"macs", "params", "acts"}});
+  }
+  report.parts.push_back(table_by(by));
+  for (Table& table : others) report.parts.push_back(std::move(table));
+  report.parts.push_back(other_facts(profile.totals, "totals"));
+  add_unknown(report, profile);
+  return report;
+}
+
+Result<Outcome> run(const Options& o, const TextStyle& style) {
+  if (o.measure)
+    return fail(Code::unsupported, "--measure needs an engine plug-in, and this build has none", {},
+                "hone loads libhone_engine_openvino.so from its own folder when a later release brings it; leave --measure out for the exact counts");
+  HONE_TRY_ASSIGN(const Network network, open(o.network));
+  HONE_TRY_ASSIGN(Profile profile, hone::profile(network.graph));
+  profile.network = network.name;
+  HONE_TRY_ASSIGN(const ConventionTotals counted, convention(profile, o.convention.value_or("pycls")));
+  const std::vector<Row> rows = roll_up(network.graph, profile, group_by(o.by));
+  HONE_TRY_ASSIGN(Outcome outcome, present(report_of(network, profile, rows, counted, o), o.output, style));
+  if (o.strict && !profile.unknown.empty()) {
+    outcome.exit = 1;
+    outcome.diagnostics = fmt::format("hone: --strict: {} unknown operator{}\n", profile.unknown.size(), profile.unknown.size() == 1 ? "" : "s");
+  }
+  return outcome;
+}
+
+}  // namespace
+
+Command profile_command() {
+  auto o = std::make_shared<Options>();
+  Command c;
+  c.name = "profile";
+  c.summary = "What a network costs: MACs, parameters, activations, peak memory";
+  c.about = "Counts are exact integers of one forward pass, computed from shapes: nothing is run. FLOPs = 2 x MACs.";
+  add_network(c, o->network);
+  add_bindings(c, o->network);
+  c.options.push_back({"--by", "GROUP", &o->by, "rows of the table: op (default), module, stage or node", {"op", "module", "stage", "node"}});
+  c.options.push_back({"--convention", "NAME", &o->convention, "also count as another tool does: pycls, fvcore, timm, torchvision, ptflops, ptflops-hooks, ptflops-aten, elasticvit"});
+  c.options.push_back({"--measure", "", &o->measure, "also measure latency (needs an engine plug-in)"});
+  c.options.push_back({"--strict", "", &o->strict, "fail when an operator cannot be counted"});
+  add_output(c, o->output, true, true);
+  c.examples = {{"hone profile timm/resnet50", "a network of the zoo, by operator"},
+                {"hone profile model.onnx --input 1x3x224x224 --by stage", "a file, with its unbound input shape, by stage"},
+                {"hone profile pycls/RegNetX-400MF --convention pycls", "as the paper counts"},
+                {"hone profile timm/vit_base_patch16_224 --html report.html", "a page with charts"}};
+  c.run = [o](const TextStyle& style) { return run(*o, style); };
+  return c;
+}
+
+}  // namespace hone::cli
