@@ -49,7 +49,7 @@ function(hone_tests)
       target_include_directories(test_${room} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
       target_link_libraries(test_${room} PRIVATE GTest::gtest_main rapidcheck hone_run hone_formats hone_scale hone_rewrite)
       target_compile_definitions(test_${room} PRIVATE HONE_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
-        HONE_BINARY="$<TARGET_FILE:hone>" HONE_PYTHON="${CMAKE_SOURCE_DIR}/.venv/bin/python")
+        HONE_BINARY="$<TARGET_FILE:hone>" HONE_CXX="${CMAKE_CXX_COMPILER}" HONE_PYTHON="${CMAKE_SOURCE_DIR}/.venv/bin/python")
       add_dependencies(test_${room} hone)
       add_test(NAME ${room} COMMAND test_${room} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
     endif()

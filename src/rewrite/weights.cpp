@@ -1,0 +1,115 @@
+#include "rewrite/weights.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <numbers>
+
+#include "core/checked.h"
+#include "core/rng.h"
+
+namespace hone {
+
+namespace {
+
+uint64_t hash_of(std::string_view name) {  // FNV-1a
+  uint64_t h = 0xcbf29ce484222325;
+  for (char c : name) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  return h;
+}
+
+// Standard normal numbers, two at a time (Box and Muller 1958).
+class Normal {
+ public:
+  explicit Normal(Rng& rng) : rng_(rng) {}
+  double operator()() {
+    if (have_) {
+      have_ = false;
+      return spare_;
+    }
+    const double radius = std::sqrt(-2 * std::log(1 - rng_.uniform())), angle = 2 * std::numbers::pi * rng_.uniform();
+    spare_ = radius * std::sin(angle);
+    have_ = true;
+    return radius * std::cos(angle);
+  }
+
+ private:
+  Rng& rng_;
+  double spare_ = 0;
+  bool have_ = false;
+};
+
+struct Fans {
+  double in = 1, out = 1;
+};
+
+Fans fans(const Shape& shape) {
+  double field = 1;
+  for (size_t i = 2; i < shape.size(); ++i) field *= static_cast<double>(shape[i]);
+  if (shape.empty()) return {};
+  return {field * static_cast<double>(shape.size() > 1 ? shape[1] : shape[0]), field * static_cast<double>(shape[0])};
+}
+
+template <class T>
+void fill(T* data, int64_t n, const Value& value, uint64_t seed) {
+  const auto generate = [&](auto&& next) {
+    for (int64_t i = 0; i < n; ++i) data[i] = static_cast<T>(next());
+  };
+  Rng rng(seed ^ hash_of(value.name));
+  Normal normal(rng);
+  const Fans fan = fans(value.type.shape);
+  const auto uniform = [&](double bound) { generate([&] { return (2 * rng.uniform() - 1) * bound; }); };
+  const double a = value.init.a;
+  switch (value.init.kind) {
+    case Init::Kind::zeros: generate([] { return 0.0; }); return;
+    case Init::Kind::ones: generate([] { return 1.0; }); return;
+    case Init::Kind::constant: generate([&] { return a; }); return;
+    case Init::Kind::normal: generate([&] { return normal() * a; }); return;
+    case Init::Kind::truncated_normal:
+      generate([&] {
+        double z = normal();
+        while (std::fabs(z) > 2) z = normal();
+        return z * a;
+      });
+      return;
+    case Init::Kind::uniform: uniform(a); return;
+    case Init::Kind::kaiming_normal: generate([&, s = std::sqrt(2 / fan.out)] { return normal() * s; }); return;
+    case Init::Kind::kaiming_uniform: uniform(std::sqrt(6 / ((1 + a * a) * fan.in))); return;
+    case Init::Kind::xavier_uniform: uniform(std::sqrt(6 / (fan.in + fan.out))); return;
+  }
+}
+
+template <class T>
+Bytes filled(int64_t n, const Value& value, uint64_t seed) {
+  auto data = std::make_shared<std::vector<T>>(static_cast<size_t>(n));
+  fill(data->data(), n, value, seed);
+  const auto* bytes = reinterpret_cast<const std::byte*>(data->data());
+  return {std::move(data), bytes, static_cast<size_t>(n) * sizeof(T)};
+}
+
+}  // namespace
+
+Result<Graph> with_fresh_weights(Graph graph, uint64_t seed) {
+  constexpr int64_t kMaxBytes = int64_t{1} << 40;
+  for (ValueId id : graph.state()) {
+    Value& value = graph.values[id];
+    if (value.data && value.data->has_data()) continue;
+    const auto n = element_count(value.type.shape);
+    if (!value.type.ranked || !n) return fail(Code::invalid, "its shape is not known, so it cannot be filled", value.name);
+    if (*n > kMaxBytes / 8) return fail(Code::unsupported, fmt::format("{} elements are too many to fill", *n), value.name);
+    Tensor tensor{value.type.dtype, value.type.shape, {}, {}};
+    switch (value.type.dtype) {
+      case DType::f32: tensor.bytes = filled<float>(*n, value, seed); break;
+      case DType::f64: tensor.bytes = filled<double>(*n, value, seed); break;
+      case DType::i64: tensor.bytes = filled<int64_t>(*n, value, seed); break;
+      case DType::i32: tensor.bytes = filled<int32_t>(*n, value, seed); break;
+      case DType::boolean:
+      case DType::u8: tensor.bytes = filled<uint8_t>(*n, value, seed); break;
+      default: return fail(Code::unsupported, fmt::format("hone cannot fill a tensor of {}", name(value.type.dtype)), value.name);
+    }
+    value.data = std::make_shared<const Tensor>(std::move(tensor));
+  }
+  return graph;
+}
+
+}  // namespace hone

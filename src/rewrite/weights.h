@@ -1,0 +1,20 @@
+// Contents for a graph's parameters and buffers: fresh ones from a seed.
+#pragma once
+
+#include <cstdint>
+
+#include "ir/graph.h"
+
+namespace hone {
+
+// Fills every parameter and buffer that has no contents as its Init says (ir/graph.h). Each tensor has a generator of
+// its own, seeded by `seed` and its name: the same name and shape get the same contents in whatever network they stand.
+//   truncated_normal  within two standard deviations
+//   kaiming_normal    standard deviation sqrt(2 / fan out)            (He et al. 2015, ReLU; PyTorch's mode="fan_out")
+//   kaiming_uniform   bound sqrt(6 / ((1 + a^2) fan in))
+//   xavier_uniform    bound sqrt(6 / (fan in + fan out))              (Glorot and Bengio 2010)
+// Fans follow PyTorch: dimension 0 counts outputs, dimension 1 inputs, the rest is the receptive field.
+// Fails on a tensor whose shape is not known, or whose element type it cannot fill (only f32, f64 and integers).
+Result<Graph> with_fresh_weights(Graph graph, uint64_t seed);
+
+}  // namespace hone

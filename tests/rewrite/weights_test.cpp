@@ -1,0 +1,91 @@
+#include "rewrite/weights.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace hone {
+namespace {
+
+ValueId parameter(Graph& g, const std::string& name, Shape shape, Init init, DType dtype = DType::f32) {
+  Value v;
+  v.name = name;
+  v.kind = ValueKind::parameter;
+  v.type = TensorType(dtype, std::move(shape));
+  v.init = init;
+  return g.add_value(std::move(v));
+}
+
+std::vector<double> doubles(const Graph& g, const std::string& name) { return *to_doubles(*g.value(g.find(name)).data); }
+
+struct Moments {
+  double mean = 0, deviation = 0, largest = 0;
+};
+Moments moments(const std::vector<double>& x) {
+  Moments m;
+  for (double v : x) m.mean += v / static_cast<double>(x.size()), m.largest = std::max(m.largest, std::fabs(v));
+  for (double v : x) m.deviation += (v - m.mean) * (v - m.mean) / static_cast<double>(x.size());
+  m.deviation = std::sqrt(m.deviation);
+  return m;
+}
+
+TEST(FreshWeights, HaveTheSpreadThatTheirInitSays) {
+  using K = Init::Kind;
+  Graph g;
+  const Shape conv{64, 32, 3, 3};  // fan in 288, fan out 576
+  parameter(g, "zeros", conv, {K::zeros});
+  parameter(g, "ones", conv, {K::ones});
+  parameter(g, "constant", conv, {K::constant, 0.25f});
+  parameter(g, "normal", conv, {K::normal, 0.5f});
+  parameter(g, "truncated", conv, {K::truncated_normal, 0.02f});
+  parameter(g, "uniform", conv, {K::uniform, 0.5f});
+  parameter(g, "kaiming_normal", conv, {K::kaiming_normal});
+  parameter(g, "kaiming_uniform", conv, {K::kaiming_uniform, 1});
+  parameter(g, "xavier", conv, {K::xavier_uniform});
+  parameter(g, "counter", {}, {K::zeros}, DType::i64);
+  const auto filled = with_fresh_weights(g, 1);
+  ASSERT_TRUE(filled) << filled.error().text();
+  const auto near = [&](const char* name, double deviation, double bound) {
+    const Moments m = moments(doubles(*filled, name));
+    EXPECT_NEAR(m.deviation, deviation, deviation * 0.03) << name;
+    EXPECT_NEAR(m.mean, 0, deviation * 0.03) << name;
+    EXPECT_LE(m.largest, bound) << name;
+  };
+  EXPECT_EQ(moments(doubles(*filled, "zeros")).largest, 0);
+  EXPECT_EQ(doubles(*filled, "ones"), std::vector<double>(64 * 32 * 9, 1));
+  EXPECT_EQ(doubles(*filled, "constant")[7], 0.25);
+  near("normal", 0.5, 4);
+  near("truncated", 0.02 * 0.8796, 0.04 + 1e-6);  // standard deviation of a normal cut at two of its own
+  near("uniform", 0.5 / std::sqrt(3), 0.5);
+  near("kaiming_normal", std::sqrt(2. / 576), 1);
+  near("kaiming_uniform", std::sqrt(6. / (2 * 288)) / std::sqrt(3), std::sqrt(6. / 576) + 1e-6);
+  near("xavier", std::sqrt(6. / (288 + 576)) / std::sqrt(3), std::sqrt(6. / 864) + 1e-6);
+  EXPECT_EQ(to_ints(*filled->value(filled->find("counter")).data), std::vector<int64_t>{0});
+}
+
+TEST(FreshWeights, DependOnSeedAndNameOnly) {
+  Graph a, b;
+  parameter(a, "x", {8, 8}, {Init::Kind::normal, 1});
+  parameter(b, "other", {3}, {Init::Kind::normal, 1});
+  parameter(b, "x", {8, 8}, {Init::Kind::normal, 1});
+  EXPECT_EQ(doubles(*with_fresh_weights(a, 7), "x"), doubles(*with_fresh_weights(b, 7), "x"));
+  EXPECT_NE(doubles(*with_fresh_weights(a, 7), "x"), doubles(*with_fresh_weights(a, 8), "x"));
+  Graph same = a;
+  same.values[0].name = "y";
+  same.reindex();
+  EXPECT_NE(doubles(*with_fresh_weights(a, 7), "x"), doubles(*with_fresh_weights(same, 7), "y"));
+}
+
+TEST(FreshWeights, KeepContentsAndNameWhatTheyCannotFill) {
+  Graph g;
+  const ValueId x = parameter(g, "x", {2}, {Init::Kind::ones});
+  g.values[x].data = std::make_shared<const Tensor>(Tensor::floats({3, 4}));
+  EXPECT_EQ(doubles(*with_fresh_weights(g, 0), "x"), (std::vector<double>{3, 4}));
+  parameter(g, "strange", {2}, {Init::Kind::ones}, DType::f16);
+  const auto refused = with_fresh_weights(g, 0);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().text(), "strange: hone cannot fill a tensor of f16");
+}
+
+}  // namespace
+}  // namespace hone
