@@ -15,7 +15,7 @@ int column(const Table& table, std::string_view key) {
   return -1;
 }
 
-double text_width(std::string_view text, double font_size) { return 0.56 * font_size * static_cast<double>(display_width(text)); }
+double text_width(std::string_view text, double font_size) { return 0.6 * font_size * static_cast<double>(display_width(text)); }
 
 }  // namespace svg
 

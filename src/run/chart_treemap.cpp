@@ -33,11 +33,25 @@ double worst(double sum, double smallest, double largest, double side) {
   return std::max(side * side * largest / (sum * sum), sum * sum / (side * side * smallest));
 }
 
-// "" when the text does not even fit a wide page; class "wide" when it fits there only.
-std::string fitted(const std::string& text, double font, double width, std::string_view cls, double x, double y) {
-  const double need = text_width(text, font) + 10;
-  if (need > width) return "";
-  return fmt::format("<text class=\"{}{}\" x=\"{}\" y=\"{}\">{}</text>", cls, need > width * kNarrow ? " wide" : "", x, y, escape_html(text));
+// Does `text` fit on a wide page, and on a narrow one?
+bool fits(const std::string& text, double font, double width) { return text_width(text, font) + 9 <= width; }
+// Text that does not fit a narrow page hides there.
+std::string_view wide(const std::string& text, double font, double width) { return fits(text, font, width * kNarrow) ? "" : " wide"; }
+
+// Name and value of a leaf, as far as there is room: the name is shortened before it is left out.
+std::string leaf_text(const std::string& name, const std::string& value, const Rect& r) {
+  constexpr double font = 11;
+  if (r.h < 17) return "";
+  std::string shown = name;
+  for (size_t keep = display_width(name); !fits(shown, font, r.w);) {
+    if (keep <= 5) return "";
+    shown = shorten(name, --keep, "\u2026");
+  }
+  const std::string_view hide = wide(shown, font, r.w);
+  std::string out = fmt::format("<text class=\"tiny{}\" x=\"5\" y=\"13\">{}</text>", hide, escape_html(shown));
+  if (r.h > 31 && fits(value, font, r.w))
+    out += fmt::format("<text class=\"tiny value{}\" x=\"5\" y=\"27\">{}</text>", hide.empty() ? wide(value, font, r.w) : hide, escape_html(value));
+  return out;
 }
 
 std::string leaf_name(const std::string& name, const std::string& group) {
@@ -111,10 +125,10 @@ Parts treemap(const Table& table, const Chart& chart) {
     Branch& branch = branches[order[k]];
     Rect area = areas[k];
     const std::string percent = fmt::format("{:.1f} %", branch.weight / total * 100);
-    const std::string title = branch.name.empty() ? "" : fitted(fmt::format("{} \u00B7 {}", branch.name, percent), 12, area.w, "group", 5, 14);
-    if (!title.empty() && area.h > 2.2 * kHead) {
-      parts.body += fmt::format("<svg x=\"{:.3f}%\" y=\"{:.1f}\" width=\"{:.3f}%\" height=\"{:.0f}\">{}</svg>\n", area.x / kWidth * 100, area.y,
-                                area.w / kWidth * 100, kHead, title);
+    const std::string title = fmt::format("{} \u00B7 {}", branch.name, percent);
+    if (!branch.name.empty() && fits(title, 12, area.w) && area.h > 2.2 * kHead) {
+      parts.body += fmt::format("<svg x=\"{:.3f}%\" y=\"{:.1f}\" width=\"{:.3f}%\" height=\"{:.0f}\"><text class=\"group{}\" x=\"5\" y=\"14\">{}</text></svg>\n",
+                                area.x / kWidth * 100, area.y, area.w / kWidth * 100, kHead, wide(title, 12, area.w), escape_html(title));
       area.y += kHead, area.h -= kHead;
     }
     std::stable_sort(branch.leaves.begin(), branch.leaves.end(), [](const Leaf& a, const Leaf& b) { return a.weight > b.weight; });
@@ -124,9 +138,7 @@ Parts treemap(const Table& table, const Chart& chart) {
     for (size_t i = 0; i < rects.size(); ++i) {
       const Rect& r = rects[i];
       const Leaf& leaf = branch.leaves[i];
-      std::string text;
-      if (r.h > 17) text = fitted(leaf_name(leaf.name, branch.name), 11, r.w, "tiny", 5, 13);
-      if (!text.empty() && r.h > 31) text += fitted(leaf.text, 11, r.w, "tiny value", 5, 27);
+      const std::string text = leaf_text(leaf_name(leaf.name, branch.name), leaf.text, r);
       parts.body += fmt::format(
           "<svg x=\"{:.3f}%\" y=\"{:.1f}\" width=\"{:.3f}%\" height=\"{:.1f}\"><title>{}: {} ({:.1f} %)</title>"
           "<rect class=\"cell c{}\" width=\"100%\" height=\"100%\"/>{}</svg>\n",

@@ -24,6 +24,13 @@ std::string exact_attributes(const Cell& cell, Unit unit) {
   return out;
 }
 
+// A number and its unit stay on one line.
+std::string text_of(std::string text) {
+  text = escape_html(text);
+  for (size_t at; (at = text.find(" %")) != std::string::npos;) text.replace(at, 1, "&nbsp;");
+  return text;
+}
+
 bool empty(const Facts& facts) {
   return std::none_of(facts.facts.begin(), facts.facts.end(), [](const Fact& f) { return f.forms & kHtml; });
 }
@@ -35,7 +42,7 @@ std::string cards(const Facts& facts) {
     std::string small = exact_cell(f.value, f.unit);
     if (!f.note.empty()) small += (small.empty() ? "" : " \u00B7 ") + f.note;
     out += fmt::format("<div><dt>{}</dt><dd{}>{}<small>{}</small></dd></div>\n", escape_html(f.label), exact_attributes(f.value, f.unit),
-                       escape_html(format_cell(f.value, f.unit)), escape_html(small));
+                       text_of(format_cell(f.value, f.unit)), text_of(small));
   }
   return out + "</dl>\n";
 }
@@ -48,8 +55,8 @@ std::string list(const Facts& facts) {
     if (!(f.forms & kHtml)) continue;
     std::string small = exact_cell(f.value, f.unit);
     if (!f.note.empty()) small += (small.empty() ? "" : " \u00B7 ") + f.note;
-    out += fmt::format("<dt>{}</dt><dd{}>{}{}</dd>\n", escape_html(f.label), exact_attributes(f.value, f.unit), escape_html(format_cell(f.value, f.unit)),
-                       small.empty() ? "" : "<small>" + escape_html(small) + "</small>");
+    out += fmt::format("<dt>{}</dt><dd{}>{}{}</dd>\n", escape_html(f.label), exact_attributes(f.value, f.unit), text_of(format_cell(f.value, f.unit)),
+                       small.empty() ? "" : "<small>" + text_of(small) + "</small>");
   }
   return out + "</dl>\n";
 }
@@ -74,7 +81,7 @@ std::string table_html(const Table& table) {
     out += "<tr>";
     for (size_t c : shown) {
       const Column& column = table.columns[c];
-      out += fmt::format("<td class=\"{}\"{}>{}", numeric[c] ? "n" : "t", exact_attributes(row[c], column.unit), escape_html(format_cell(row[c], column.unit)));
+      out += fmt::format("<td class=\"{}\"{}>{}", numeric[c] ? "n" : "t", exact_attributes(row[c], column.unit), text_of(format_cell(row[c], column.unit)));
       if (column.bar) out += fmt::format("<span class=\"bar\" aria-hidden=\"true\"><i style=\"width:{:.1f}%\"></i></span>", std::clamp(number(row[c]), 0., 1.) * 100);
       out += "</td>";
     }
