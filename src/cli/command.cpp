@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "run/files.h"
+#include "core/file.h"
 #include "run/format.h"
 
 namespace hone::cli {

@@ -1,4 +1,0 @@
-// Moved to core/file.h, where every room can use it.
-#pragma once
-
-#include "core/file.h"
