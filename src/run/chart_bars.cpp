@@ -11,6 +11,7 @@ namespace hone::svg {
 
 namespace {
 constexpr double kLegend = 30, kLabel = 20, kBar = 9, kBarGap = 3, kRowGap = 12;
+constexpr double kLeastShare = 0.0005;
 constexpr double kBarsAcross = 74;  // percent of the width for a full bar; numbers stand in the rest
 }  // namespace
 
@@ -47,6 +48,9 @@ Parts bars(const Table& table, const Chart& chart) {
     y = kLegend;
   }
   for (const auto& row : table.rows) {
+    double most = 0;
+    for (size_t k = 0; k < columns.size(); ++k) most = std::max(most, number(row[columns[k]]) / sums[k]);
+    if (most < kLeastShare) continue;  // nothing to see; the table has it
     const std::string name = format_cell(row[static_cast<size_t>(label)], table.columns[static_cast<size_t>(label)].unit);
     parts.body += fmt::format("<text class=\"label\" x=\"0\" y=\"{:.0f}\">{}</text>\n", y + 14, escape_html(name));
     y += kLabel;
