@@ -8,6 +8,7 @@
 #include "cli/network.h"
 #include "cli/profile_view.h"
 #include "cost/profile.h"
+#include "run/format.h"
 
 namespace hone::cli {
 
@@ -76,7 +77,10 @@ Result<Outcome> run(Options& o, const TextStyle& style) {
     for (size_t i = 0; i < fa.facts.size(); ++i) {
       const int64_t x = std::get<int64_t>(fa.facts[i].value), y = std::get<int64_t>(fb.facts[i].value);
       report.parts.push_back(Facts{"difference." + fa.facts[i].key, "", {{"absolute", "", y - x}, {"percent", "", percent(x, y)}}, false, kJson});
-      if (make == headline_facts || x != y) totals.rows.push_back({fa.facts[i].label, x, y, y - x, percent(x, y)});
+      if (make != headline_facts && x == y) continue;
+      // The columns count; bytes come as text.
+      const auto cell = [&](int64_t v) { return fa.facts[i].unit == Unit::bytes ? Cell(format_cell(v, Unit::bytes)) : Cell(v); };
+      totals.rows.push_back({fa.facts[i].label, cell(x), cell(y), cell(y - x), percent(x, y)});
     }
   }
   report.parts.push_back(std::move(totals));

@@ -41,7 +41,7 @@ std::string format_real(double v, Unit unit) {
     case Unit::signed_count:
     case Unit::bytes: return std::fabs(v) < 9e18 ? format_integer(std::llround(v), unit) : fmt::format("{:.3g}", v);
     case Unit::share: return fmt::format("{:.1f} %", v * 100);
-    case Unit::percent: return fmt::format("{:+.1f} %", v);
+    case Unit::percent: return v == 0 ? "0.0 %" : fmt::format("{:+.1f} %", v);
     case Unit::factor: return fmt::format("{:.2f}x", v);
     default: return fmt::format("{:.6g}", v);
   }
