@@ -11,6 +11,7 @@
 #include <numeric>
 #include <sstream>
 
+#include "ir/text.h"
 #include "zoo/elasticvit.h"
 #include "zoo/families.h"
 
@@ -180,6 +181,11 @@ Result<Network> open_network(const std::string& net) {
     const elasticvit::Space& space = elasticvit::published_space();
     HONE_TRY_ASSIGN(const elasticvit::Member member, elasticvit::parse_member(space, text, net));
     return from_arch(elasticvit::to_arch(space, member, net), net);
+  }
+  if (extension == ".hone") {
+    HONE_TRY_ASSIGN(const std::string text, read_text(net));
+    HONE_TRY_ASSIGN(Graph graph, parse_graph(text, net));
+    return Network{net, std::move(graph), std::nullopt};
   }
   return fail(Code::unsupported, "hone has no reader for this kind of file", net);
 }

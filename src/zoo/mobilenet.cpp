@@ -117,7 +117,12 @@ Arch torchvision_v3(Arch a) {
 
 std::vector<Arch> published_v1() {
   std::vector<Arch> out{v1("timm/mobilenetv1_100", 1), v1("timm/mobilenetv1_100h", 1, 1024), v1("timm/mobilenetv1_125", 1.25)};
-  for (int percent : {100, 75, 50, 25}) out.push_back(same(v1(fmt::format("coral/mobilenetv1_{:03}", percent), percent / 100.0)));
+  // Trained by TensorFlow at their own sizes; the widest was published as an embedding, without classifier.
+  for (const auto& [percent, resolution, classes] : {std::tuple(100, 224, 0), {75, 192, 1000}, {50, 160, 1000}, {25, 128, 1000}}) {
+    out.push_back(same(v1(fmt::format("coral/mobilenetv1_{:03}", percent), percent / 100.0)));
+    out.back().resolution = resolution;
+    out.back().head.classes = classes;
+  }
   return out;
 }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
+#include "support.h"
 #include "zoo/catalog.h"
 #include "zoo/families.h"
 
@@ -96,6 +97,20 @@ TEST(ArchText, ShortNetworksAreShort) {
             "stages = [\n"
             "  { block = \"bottleneck\", width = 16, group_width = 8 },\n"
             "]\n");
+}
+
+// The example of docs/arch.md, and that the page names every key.
+TEST(ArchText, Documentation) {
+  const auto page = test::read_file(HONE_SOURCE_DIR "/docs/arch.md");
+  ASSERT_TRUE(page);
+  std::string example;
+  for (const std::string& line : test::split(print_arch(*find_arch("pycls/RegNetY-400MF")), '\n')) example += line.empty() ? "" : "    " + line + "\n";
+  EXPECT_NE(page->find(example), std::string::npos) << example;
+  for (const char* table : {"", "[stem]\n", "[[stages]]\n", "[head]\n"}) {
+    std::string keys = parse_arch(std::string(table) + "none = 1\n", "x").error().hint;
+    for (const std::string& key : test::split(keys.substr(keys.find(' ') + 1), ','))
+      EXPECT_NE(page->find("`" + key.substr(key.find_first_not_of(' ')) + "`"), std::string::npos) << key;
+  }
 }
 
 TEST(ArchText, ErrorsNameKeyLineAndColumn) {

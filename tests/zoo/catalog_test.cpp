@@ -6,6 +6,8 @@
 #include <fstream>
 #include <set>
 
+#include "ir/text.h"
+
 namespace hone {
 namespace {
 
@@ -72,6 +74,14 @@ TEST(OpenNetwork, ReadsAnArch) {
   ASSERT_TRUE(net->arch);
   EXPECT_EQ(net->arch->name, "pycls/R-56");
   EXPECT_EQ(tensor_manifest(net->graph), tensor_manifest(open_network("pycls/R-56")->graph));
+}
+
+TEST(OpenNetwork, ReadsAGraph) {
+  const Graph graph = open_network("pycls/R-56")->graph;
+  auto net = open_network(temp_file("a.hone", print(graph)));
+  ASSERT_TRUE(net) << net.error().text();
+  EXPECT_FALSE(net->arch);
+  EXPECT_TRUE(equal(net->graph, graph));
 }
 
 TEST(OpenNetwork, SaysWhatIsWrong) {

@@ -1,8 +1,10 @@
 // Every published network against the published figures: tensor names and shapes, parameters, operations, activations.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <nlohmann/json.hpp>
 #include <regex>
 #include <set>
 
@@ -145,6 +147,64 @@ void check_counts(const std::vector<CsvRow>& rows) {
     if (fvcore == row.end() || fvcore->second.empty()) continue;
     const int64_t group_norm = 5 * std::stoll(row.at("gn_elems"));  // fvcore counts it; no column of hone does
     EXPECT_EQ(std::to_string(s.fvcore() + group_norm), fvcore->second) << name << "@" << row.at("resolution") << " fvcore";
+  }
+}
+
+// What counts and tensors do not show: epsilon, momentum, padding, activations, default resolution.
+TEST(Published, Settings) {
+  const std::map<std::string, std::string> operators{{"Relu", "relu"},     {"Clip", "relu6"},           {"Swish", "silu"},
+                                                     {"Sigmoid", "sigmoid"}, {"HardSigmoid", "hard_sigmoid"}, {"HardSwish", "hard_swish"}};
+  const auto rows = test::read_csv(kData + "settings.csv");
+  ASSERT_GT(rows.size(), 150u);
+  Undefined undefined;
+  for (const CsvRow& row : rows) {
+    const std::string name = row.at("lib") + "/" + row.at("name");
+    const auto arch = undefined.find(name);
+    const auto graph = arch ? built(*arch) : std::nullopt;
+    if (!graph) continue;
+    EXPECT_EQ(std::to_string(arch->resolution), row.at("resolution")) << name;
+    std::set<std::string> activations;
+    bool asymmetric = false;
+    for (const Node& n : graph->nodes) {
+      if (auto a = operators.find(n.type); a != operators.end()) activations.insert(a->second);
+      if (n.type == "BatchNormalization") {
+        EXPECT_FLOAT_EQ(n.attrs.real("epsilon", 0), std::stof(row.at("bn_eps"))) << name;
+        EXPECT_NEAR(1 - n.attrs.real("momentum", 0), std::stof(row.at("bn_momentum")), 1e-6) << name;
+      }
+      const auto pads = n.attrs.integers("pads");
+      asymmetric |= n.type == "Conv" && (pads[0] != pads[2] || pads[1] != pads[3]);
+    }
+    EXPECT_EQ(asymmetric, row.at("padding") == "same") << name;
+    if (row.at("activations").empty()) continue;
+    const auto listed = test::split(row.at("activations"), '|');
+    EXPECT_EQ(activations, std::set<std::string>(listed.begin(), listed.end())) << name;
+  }
+}
+
+// The checkpoints that come with the project fit the networks of their names.
+TEST(Published, CheckpointsOfTheDataFolder) {
+  const auto shared = test::shared_dir();
+  if (!shared) GTEST_SKIP() << "no reference files: set HONE_SHARED";
+  for (const char* name : {"mobilenetv2_100", "mobilenetv1_100", "mobilenetv1_075", "mobilenetv1_050", "mobilenetv1_025"}) {
+    const std::string path = *shared + "/data/pretrained/" + name;
+    const auto bytes = test::read_file(std::filesystem::exists(path + ".safetensors") ? path + ".safetensors" : path + "_trunk.safetensors");
+    ASSERT_TRUE(bytes) << path;
+    const auto header = nlohmann::json::parse(bytes->substr(8, static_cast<unsigned char>((*bytes)[0]) | static_cast<unsigned char>((*bytes)[1]) << 8 |
+                                                                   static_cast<unsigned char>((*bytes)[2]) << 16));
+    std::set<std::string> lines;
+    for (const auto& [tensor, entry] : header.items())
+      if (tensor != "__metadata__") {
+        const auto shape = entry["shape"].get<Shape>();
+        lines.insert(tensor + " " + (shape.empty() ? "scalar" : fmt::format("{}", fmt::join(shape, ","))) + "\n");
+      }
+    const auto arch = find_arch(std::string("coral/") + name);
+    ASSERT_TRUE(arch) << arch.error().text();
+    const auto graph = built(*arch);
+    ASSERT_TRUE(graph);
+    EXPECT_EQ(tensor_manifest(*graph), fmt::format("{}", fmt::join(lines, ""))) << name;
+    EXPECT_EQ(header["__metadata__"]["input_size"], fmt::format("3x{0}x{0}", arch->resolution)) << name;
+    EXPECT_EQ(arch->padding, "same");
+    EXPECT_EQ(arch->bn_eps, 1e-5);
   }
 }
 
