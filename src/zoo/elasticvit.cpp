@@ -172,7 +172,7 @@ Arch to_arch(const Space& space, const Member& m, std::string name) {
   a.family = "elasticvit";
   a.names = "elasticvit";
   a.resolution = m.resolution;
-  a.activation = "hswish";
+  a.activation = "hard_swish";
   a.stem = {"conv3x3", m.stage[0].width, {}};
   for (size_t i = 0; i < m.stages; ++i) {
     const StageChoices& c = space.stages[i];

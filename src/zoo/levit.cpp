@@ -148,7 +148,7 @@ std::vector<Arch> published_levit() {
     std::vector<int64_t> widths;
     int64_t key_dim;
     std::vector<int64_t> heads, depths;
-    const char* activation = "hswish";
+    const char* activation = "hard_swish";
     const char* stem = "s16";
     bool distilled = true;
   };

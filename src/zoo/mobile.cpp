@@ -133,12 +133,12 @@ class Mobile {
   void head(ValueId x, const std::string& conv, const std::string& norm) {
     const Head& h = arch_.head;
     const bool conv_behind = h.kind == "pool_conv_fc", linear_behind = h.kind == "pool_fc_fc";
-    if (h.kind == "pool_fc") {
+    if (h.kind == "pool_fc" || h.kind == "none") {
       if (h.width > 0) x = l_.conv_norm(x, {.conv = conv, .norm = norm, .out = h.width});
-      return l_.pool_classifier(x, n_.classifier);
+      return h.kind == "none" ? l_.b.output(x) : l_.pool_classifier(x, n_.classifier);
     }
     if ((!conv_behind && !linear_behind) || n_.hidden.empty())
-      return l_.b.fail(fmt::format("head kind '{}' does not go with the names of {}; known: pool_fc, and for MobileNetV3 pool_conv_fc (timm), pool_fc_fc "
+      return l_.b.fail(fmt::format("head kind '{}' does not go with the names of {}; known: pool_fc, none, and for MobileNetV3 pool_conv_fc (timm), pool_fc_fc "
                                    "(torchvision)", h.kind, arch_.names));
     Builder& b = l_.b;
     x = b.global_avg_pool(x);

@@ -7,7 +7,8 @@
 //             the block's input. Stage options: join = true (the next rows of one stage: their blocks count on), skip =
 //             true or false, last_activation = true (after the last 1x1 too).
 // Head kinds  "pool_fc" (after a 1x1 convolution to `width`, if that is not 0), "pool_conv_fc" (the 1x1 convolution, with
-//             bias unless options.bias = false, behind the pool), "pool_fc_fc" (the same as a linear layer).
+//             bias unless options.bias = false, behind the pool), "pool_fc_fc" (the same as a linear layer), "none" (the
+//             trunk: ends behind the 1x1 convolution).
 // Options     se_from = "inner": SE ratios are of the inner width; se_round = "eight": hidden widths by make_divisible;
 //             se_activation: instead of the stage's; se_gate: "sigmoid" or "hard_sigmoid".
 #pragma once

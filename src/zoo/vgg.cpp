@@ -2,7 +2,7 @@
 //
 // Block       "conv": k x k with bias, [BatchNorm if options.batch_norm], activation.
 // Head kinds  "mlp" (pool to 7x7, two hidden linear layers: torchvision) and "conv_mlp" (the same as a 7x7 and a 1x1
-//             convolution, then a global pool: timm); head.width: their hidden width.
+//             convolution, then a global pool: timm), head.width: their hidden width; "none" (the trunk: ends behind the last pool).
 #include <fmt/format.h>
 
 #include "zoo/families.h"
@@ -43,8 +43,10 @@ Result<Graph> build_vgg(const Arch& a) {
     x = l.activate(b.conv(x, "pre_logits.fc1", fc1));
     x = l.activate(l.conv(x, "pre_logits.fc2", h.width, 1, 1, 1, true));
     l.pool_classifier(x, "head.fc");
+  } else if (h.kind == "none") {
+    b.output(x);
   } else {
-    b.fail(fmt::format("unknown head kind '{}'; known: mlp, conv_mlp", h.kind));
+    b.fail(fmt::format("unknown head kind '{}'; known: mlp, conv_mlp, none", h.kind));
   }
   return l.finish();
 }

@@ -64,7 +64,7 @@ TEST(Catalog, UnknownNamesGetTheNearest) {
   ASSERT_FALSE(a);
   EXPECT_EQ(a.error().code, Code::usage);
   EXPECT_EQ(a.error().text().substr(0, 64), "unknown network 'timm/resnet5O' (nearest: timm/resnet50, timm/re");
-  EXPECT_NE(find_arch("mobilenetv2").error().hint.find("mobilenet_v2"), std::string::npos);
+  EXPECT_NE(find_arch("mobilenet2").error().hint.find("mobilenet_v2"), std::string::npos);
 }
 
 TEST(OpenNetwork, ReadsAnArch) {

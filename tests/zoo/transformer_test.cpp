@@ -396,5 +396,39 @@ TEST(Sketch, Selector) {
   EXPECT_EQ(tensor(g, "gru.weight_hh_l0")->type.shape, (Shape{384, 128}));
 }
 
+TEST(Sketch, Trunks) {
+  struct Row {
+    const char* name;
+    int64_t params, macs, convolution_outputs, activations, pool_inputs;
+    Shape output;
+    double ptflops;  // G at 256, twice the counter's number
+  };
+  const Row rows[] = {{"sketch/vgg16", 14714688, 20044578816, 17694720, 17694720, 7995392, {1, 512, 8, 8}, 40.1759},
+                      {"sketch/mobilenetv2", 2223872, 391176192, 8722432, 7974912, 0, {1, 1280, 8, 8}, 0.83319}};
+  for (const Row& r : rows) {
+    const Graph g = built(r.name);
+    const Profile p = profiled(g);
+    EXPECT_EQ(p.totals.params, r.params) << r.name;
+    EXPECT_EQ(p.totals.macs, r.macs) << r.name;
+    EXPECT_EQ(p.totals.acts, r.convolution_outputs) << r.name;
+    EXPECT_EQ(p.totals.activation_elements, r.activations) << r.name;
+    EXPECT_EQ(p.totals.pool_inputs, r.pool_inputs) << r.name;
+    EXPECT_EQ(g.value(g.outputs[0]).type.shape, r.output) << r.name;
+    EXPECT_NEAR(2 * static_cast<double>(convention(p, "ptflops")->flops) / 1e9, r.ptflops, 0.00005) << r.name;
+  }
+  const double fvcore_vgg = static_cast<double>(convention(profiled(built("sketch/vgg16")), "fvcore")->flops);
+  const double fvcore_mobile = static_cast<double>(convention(profiled(built("sketch/mobilenetv2")), "fvcore")->flops);
+  EXPECT_NEAR(100 * (1 - fvcore_mobile / fvcore_vgg), 97.961, 0.0005);
+}
+
+TEST(Sketch, EveryCanvas) {
+  const std::map<int, double> mobilenet{{32, 0.0130},  {48, 0.0350},  {64, 0.0521},  {96, 0.1172}, {128, 0.2083},
+                                        {160, 0.3255}, {192, 0.4687}, {224, 0.6379}, {256, 0.8332}};
+  for (const auto& [side, flops] : mobilenet)
+    EXPECT_NEAR(2e-9 * static_cast<double>(convention(profiled(built("sketch/mobilenetv2@" + std::to_string(side))), "ptflops")->flops), flops, 0.000051) << side;
+  for (const auto& [side, flops] : std::map<int, double>{{224, 30.76}, {256, 40.18}, {299, 53.72}})
+    EXPECT_NEAR(2e-9 * static_cast<double>(convention(profiled(built("sketch/vgg16@" + std::to_string(side))), "ptflops")->flops), flops, 0.0051) << side;
+}
+
 }  // namespace
 }  // namespace hone

@@ -1,7 +1,8 @@
-// The canvas-size selector of "Sketch Down the FLOPs" (Sain et al., CVPR 2025): a one-layer GRU over the strokes, its last
-// state to one logit a canvas size. PyTorch's parameter names and gate order (r, z, n).
+// The networks of "Sketch Down the FLOPs" (Sain et al., CVPR 2025): the convolution trunks of torchvision's VGG-16 (teacher)
+// and MobileNetV2 (student), without the pool that retrieval puts behind them, and the canvas-size selector: a one-layer GRU
+// over the strokes, its last state to one logit a canvas size, with PyTorch's parameter names and gate order (r, z, n).
 //
-// Arch: one stage of block "gru" (width = hidden size), channels = values a point (x, y and three pen states), option points
+// Arch of the selector: one stage of block "gru" (width = hidden size), channels = values a point (x, y and three pen states), option points
 // (length of the default input), head.classes canvas sizes.
 #include <fmt/format.h>
 
@@ -11,6 +12,9 @@
 #include "zoo/families.h"
 
 namespace hone {
+
+Family mobilenetv2_family();
+Family vgg_family();
 
 namespace {
 
@@ -50,12 +54,28 @@ Result<Graph> build_selector(const Arch& a) {
   return b.finish();
 }
 
-std::vector<Arch> published_selector() {
+constexpr int64_t kCanvas = 256;  // side of the full canvas, which the coordinates refer to
+
+// The named network of another family, cut behind its last feature map.
+Arch trunk(const Family& family, std::string_view of, std::string name) {
+  for (Arch& a : family.published()) {
+    if (a.name != of) continue;
+    a.name = std::move(name);
+    a.resolution = kCanvas;
+    a.head.kind = "none";
+    a.head.classes = 0;
+    a.head.dropout = 0;
+    return a;
+  }
+  return {};
+}
+
+std::vector<Arch> published_sketch() {
   Arch a;
   a.name = "sketch/selector";
   a.family = "sketch_selector";
   a.names = "sketch";
-  a.resolution = 256;  // canvas that the coordinates refer to
+  a.resolution = kCanvas;
   a.channels = 5;
   a.activation = "tanh";
   Stage s;
@@ -65,11 +85,11 @@ std::vector<Arch> published_selector() {
   a.head.kind = "fc";
   a.head.classes = 4;
   a.options["points"] = int64_t{100};
-  return {a};
+  return {a, trunk(vgg_family(), "torchvision/vgg16", "sketch/vgg16"), trunk(mobilenetv2_family(), "torchvision/mobilenet_v2", "sketch/mobilenetv2")};
 }
 
 }  // namespace
 
-Family sketch_selector_family() { return {"sketch_selector", build_selector, published_selector}; }
+Family sketch_selector_family() { return {"sketch_selector", build_selector, published_sketch}; }
 
 }  // namespace hone
