@@ -1,0 +1,257 @@
+// The budget solver: one-dimensional search over the factor.
+//
+// Every rounded number of a network grows with the factor, so the networks of a strategy form a sequence, and cost grows
+// along it except for small steps back where widths are made to fit group widths. So: bracket the place where the cost
+// crosses the budget, narrow the bracket by bisection, then list every distinct network around the crossing and compare
+// them exactly.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <deque>
+
+#include "scale/closed_form.h"
+#include "scale/scale.h"
+
+namespace hone {
+
+namespace {
+
+constexpr double kSmallest = 1.0 / (1 << 24), kLargest = 1 << 24;  // factors that are tried
+constexpr double kBracket = 1.1, kMargin = 1.05;                   // width of the bracket, and what is listed beyond it
+constexpr double kSameFactor = 1e-6;                               // boundaries between networks are found this well
+constexpr size_t kNeighbours = 3;                                  // compared on each side where counting is slow
+
+// What a network costs in the budget's quantities; nothing for one that cannot be built.
+struct Candidate {
+  Arch arch;
+  std::optional<Totals> totals;
+};
+
+struct Segment {  // factors that give one network
+  double begin = 0, end = 0;
+  Candidate* candidate = nullptr;
+};
+
+class Search {
+ public:
+  Search(const Arch& base, const Strategy& strategy, const Budget& budget, Rounding rounding)
+      : base_(base), strategy_(strategy), budget_(budget), rounding_(rounding) {
+    for (const Limit& l : budget.limits) needs_memory_ = needs_memory_ || l.quantity == Quantity::memory;
+  }
+
+  Result<Solution> run() {
+    HONE_TRY_ASSIGN(const Totals base, totals_of(base_));
+    budget_ = resolve(budget_, base);
+    HONE_TRY(scale_one(1).map([](const Arch&) {}));  // says what is wrong with the strategy, the family or the rounding
+    slow_ = needs_memory_ || !closed_form(base_);
+
+    double low = 1, high = 1;
+    if (excess(1) > 1) {
+      if (!shrink(low, high)) return at_the_end(kSmallest);
+    } else if (!grow(low, high)) {
+      return at_the_end(kLargest);
+    }
+    while (high > low * kBracket) {
+      const double middle = std::sqrt(low * high);
+      (excess(middle) > 1 ? high : low) = middle;
+    }
+    const std::vector<Segment> segments = list(low / kMargin, high * kMargin);
+    const auto [from, to] = worth_counting(segments);
+    const Segment* best = nullptr;
+    bool crossed = false;
+    for (size_t i = from; i < to; ++i) {
+      const Totals* t = counted(segments[i].candidate);
+      if (!t) continue;
+      if (!best || better(*t, *best->candidate->totals)) best = &segments[i];
+      crossed = crossed || excess(*t) > 1;
+    }
+    // Growth that ends where networks become too large to count has met no bound.
+    if (!crossed && high > 1 && !primary().exact) return no_bound();
+    // On a tie nothing is gained by changing the network.
+    Candidate* same = candidate(1);
+    if (const Totals* t = counted(same))
+      if (!best || !better(*best->candidate->totals, *t)) return finish(1, 1, *same);
+    if (!best) return fail(Code::failed, "no network near the budget can be built", base_.name);
+    return finish(best->begin, best->end, *best->candidate);
+  }
+
+ private:
+  Result<Arch> scale_one(double factor) const {
+    HONE_TRY_ASSIGN(const Factors f, scaling_factors(strategy_, factor));
+    return apply_factors(base_, f, rounding_);
+  }
+
+  Result<Totals> totals_of(const Arch& arch) const {
+    HONE_TRY_ASSIGN(const ArchCost cost, count(arch));
+    Totals t;
+    t.macs = cost.macs;
+    t.params = cost.params;
+    t.acts = cost.acts;
+    if (needs_memory_) {
+      HONE_TRY_ASSIGN(t.peak_activation_bytes, peak_memory(arch));
+    }
+    return t;
+  }
+
+  // Networks met so far; the addresses stay. Totals are filled in by counted().
+  Candidate* candidate(double factor) {
+    auto arch = scale_one(factor);
+    if (!arch) return nullptr;
+    for (Candidate& c : seen_)
+      if (c.arch == *arch) return &c;
+    return &seen_.emplace_back(Candidate{std::move(*arch), std::nullopt});
+  }
+  const Totals* counted(Candidate* c) {
+    if (!c || std::find(impossible_.begin(), impossible_.end(), c) != impossible_.end()) return nullptr;
+    if (!c->totals) {
+      if (auto t = totals_of(c->arch))
+        c->totals = *t;
+      else
+        impossible_.push_back(c);
+    }
+    return c->totals ? &*c->totals : nullptr;
+  }
+
+  // How far over its tightest limit the network at `factor` is: 1 is just within. A network that cannot be built counts
+  // as over when it is larger than the input, as under when it is smaller.
+  double excess(double factor) {
+    const Totals* t = counted(candidate(factor));
+    return t ? excess(*t) : factor > 1 ? INFINITY : 0;
+  }
+  double excess(const Totals& t) const {
+    double worst = 0;
+    for (const Limit& l : budget_.limits) worst = std::max(worst, static_cast<double>(amount_of(t, l.quantity)) / l.amount);
+    return worst;
+  }
+
+  // A first guess of the factor from the idealised growth of MACs; the loops correct it.
+  double guess() { return std::clamp(1 / excess(1), 1e-4, 1e4); }
+
+  bool shrink(double& low, double& high) {
+    high = 1;
+    for (low = std::min(0.5, guess()); low >= kSmallest; low /= 2) {
+      if (excess(low) <= 1) return true;
+      high = low;
+    }
+    return false;
+  }
+  bool grow(double& low, double& high) {
+    low = 1;
+    for (high = std::max(2.0, guess()); high <= kLargest; high *= 2) {
+      if (excess(high) > 1) return true;
+      low = high;
+    }
+    return false;
+  }
+
+  // Distinct networks between two factors, in order.
+  std::vector<Segment> list(double low, double high) {
+    std::vector<Segment> out{{low, high, candidate(low)}};
+    split(low, candidate(low), high, candidate(high), out);
+    std::erase_if(out, [](const Segment& s) { return !s.candidate; });
+    return out;
+  }
+  void split(double a, Candidate* at_a, double b, Candidate* at_b, std::vector<Segment>& out) {
+    if (at_a == at_b) return;
+    if (b <= a * (1 + kSameFactor)) {
+      out.back().end = a;
+      out.push_back({b, b, at_b});
+      return;
+    }
+    const double middle = std::sqrt(a * b);
+    Candidate* at_middle = candidate(middle);
+    split(a, at_a, middle, at_middle, out);
+    out.back().end = middle;
+    split(middle, at_middle, b, at_b, out);
+    out.back().end = b;
+  }
+
+  // The range of segments that can hold the best: all, or the neighbours of the crossing where counting is slow.
+  std::pair<size_t, size_t> worth_counting(const std::vector<Segment>& all) {
+    if (!slow_) return {0, all.size()};
+    const auto crossing = std::partition_point(all.begin(), all.end(), [&](const Segment& s) {
+      const Totals* t = counted(s.candidate);
+      return t ? excess(*t) <= 1 : s.begin < 1;
+    });
+    const size_t at = static_cast<size_t>(crossing - all.begin());
+    return {at - std::min(at, kNeighbours), std::min(all.size(), at + kNeighbours)};
+  }
+
+  const Limit& primary() const {
+    for (const Limit& l : budget_.limits)
+      if (l.exact) return l;
+    return budget_.limits.front();
+  }
+
+  // The order of preference: within the upper bounds; then nearest to the target, or largest without a target.
+  bool better(const Totals& a, const Totals& b) const {
+    auto over = [&](const Totals& t) {
+      double worst = 1;
+      for (const Limit& l : budget_.limits)
+        if (!l.exact) worst = std::max(worst, static_cast<double>(amount_of(t, l.quantity)) / l.amount);
+      return worst;
+    };
+    if (over(a) != over(b)) return over(a) < over(b);
+    const Limit& l = primary();
+    const double have_a = static_cast<double>(amount_of(a, l.quantity)), have_b = static_cast<double>(amount_of(b, l.quantity));
+    return l.exact ? std::fabs(have_a - l.amount) < std::fabs(have_b - l.amount) : have_a > have_b;
+  }
+
+  // No factor up to `last` crosses the budget: the strategy has come to its end, or does not move the quantity at all.
+  Result<Solution> at_the_end(double last) {
+    const Candidate* end = nullptr;
+    double begin = 1, stop = 1;
+    for (double s = 1; s >= kSmallest && s <= kLargest; s = last < 1 ? s / 2 : s * 2) {
+      Candidate* c = candidate(s);
+      if (!counted(c)) break;
+      if (c == end)
+        stop = s;
+      else if (!end || better(*c->totals, *end->totals))
+        end = c, begin = stop = s;
+    }
+    if (!end) return fail(Code::failed, "the network itself cannot be built", base_.name);
+    if (last > 1 && !primary().exact && stop < kLargest) return no_bound();
+    return finish(std::min(begin, stop), std::max(begin, stop), *end);
+  }
+
+  tl::unexpected<Error> no_bound() const {
+    return fail(Code::usage, fmt::format("{} puts no bound on strategy {}", budget_.text, strategy_.text), base_.name,
+                "the network can grow as far as hone can count within it; add a limit on macs or acts");
+  }
+
+  Result<Solution> finish(double begin, double end, const Candidate& best) const {
+    Solution s;
+    HONE_TRY_ASSIGN(s.best, scale(base_, strategy_, best.arch == base_ ? 1 : shortest(begin, end), rounding_));
+    s.met = meets(*best.totals, budget_);
+    return s;
+  }
+
+  // The number with the fewest digits between two factors, to print and to type again.
+  static double shortest(double begin, double end) {
+    if (begin <= 1 && 1 <= end) return 1;
+    const double inside_begin = begin * (1 + 2 * kSameFactor), inside_end = end * (1 - 2 * kSameFactor);
+    for (int digits = 0; digits < 12; ++digits) {
+      const double unit = std::pow(10.0, digits);
+      const double rounded = std::round(std::sqrt(begin * end) * unit) / unit;
+      if (rounded >= inside_begin && rounded <= inside_end) return rounded;
+    }
+    return begin;
+  }
+
+  const Arch& base_;
+  const Strategy& strategy_;
+  Budget budget_;
+  Rounding rounding_;
+  bool needs_memory_ = false, slow_ = false;
+  std::deque<Candidate> seen_;
+  std::vector<const Candidate*> impossible_;
+};
+
+}  // namespace
+
+Result<Solution> solve(const Arch& base, const Strategy& strategy, const Budget& budget, Rounding rounding) {
+  return Search(base, strategy, budget, rounding).run();
+}
+
+}  // namespace hone

@@ -1,0 +1,86 @@
+// The closed forms against the graphs: every published network, and scaled ones of each family.
+#include "scale/closed_form.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+
+#include <map>
+
+#include "cost/profile.h"
+#include "scale/scale.h"
+#include "zoo/catalog.h"
+
+namespace hone {
+
+namespace {
+
+ArchCost by_graph(const Arch& arch) {
+  auto graph = build(arch);
+  EXPECT_TRUE(graph) << arch.name << ": " << (graph ? "" : graph.error().text());
+  if (!graph) return {};
+  auto p = profile(*graph);
+  EXPECT_TRUE(p) << arch.name << ": " << (p ? "" : p.error().text());
+  if (!p) return {};
+  const Totals& t = p->totals;
+  return {t.macs, t.conv_bias_adds + t.linear_bias_adds, t.params, t.acts, t.maxpool_out};
+}
+
+void expect_equal(const ArchCost& form, const ArchCost& graph, const std::string& name) {
+  EXPECT_EQ(form.macs, graph.macs) << name;
+  EXPECT_EQ(form.bias_adds, graph.bias_adds) << name;
+  EXPECT_EQ(form.params, graph.params) << name;
+  EXPECT_EQ(form.acts, graph.acts) << name;
+  EXPECT_EQ(form.maxpool_out, graph.maxpool_out) << name;
+}
+
+bool scales(const Arch& arch) {
+  for (const ScaleRule& rule : scale_rules())
+    if (rule.family == arch.family) return true;
+  return false;
+}
+
+}  // namespace
+
+TEST(ClosedForm, EqualsTheGraphOnEveryPublishedNetwork) {
+  int compared = 0;
+  for (const Arch& arch : catalog()) {
+    if (!scales(arch)) continue;
+    const auto form = closed_form(arch);
+    ASSERT_TRUE(form) << arch.name;
+    expect_equal(*form, by_graph(arch), arch.name);
+    ++compared;
+  }
+  EXPECT_GT(compared, 200);
+}
+
+TEST(ClosedForm, EqualsTheGraphOnScaledNetworks) {
+  std::map<std::string, std::vector<const Arch*>> families;
+  for (const Arch& arch : catalog())
+    if (scales(arch)) families[arch.family].push_back(&arch);
+  for (const auto& [family, members] : families) {
+    EXPECT_TRUE(rc::check(family, [&] {
+      const Arch& base = *members[*rc::gen::inRange<size_t>(0, members.size())];
+      const auto strategy = parse_strategy(*rc::gen::element<std::string>("dWr", "dwr", "dw", "w", "r", "d1_w4_g4_r1"));
+      const double factor = *rc::gen::inRange(20, 300) / 100.0;
+      const auto arch = apply_factors(base, *scaling_factors(*strategy, factor));
+      RC_ASSERT(arch.has_value());
+      const auto form = closed_form(*arch);
+      const auto graph = build(*arch);
+      RC_ASSERT(form.has_value() == graph.has_value());  // both refuse what does not fit
+      if (form) RC_ASSERT(*form == by_graph(*arch));
+    }));
+  }
+}
+
+TEST(ClosedForm, PeakMemoryNeedsTwoBlocksAStage) {
+  for (const char* name : {"timm/resnet50", "pycls/RegNetY-400MF", "torchvision/efficientnet_b0", "timm/mobilenetv2_100", "timm/mobilenetv3_large_100",
+                           "torchvision/vgg16", "timm/deit_tiny_patch16_224", "timm/levit_128s", "elasticvit/S1"}) {
+    const auto arch = find_arch(name);
+    ASSERT_TRUE(arch) << arch.error().text();
+    const auto whole = profile(*build(*arch));
+    ASSERT_TRUE(whole);
+    EXPECT_EQ(*peak_memory(*arch), whole->totals.peak_activation_bytes) << name;
+  }
+}
+
+}  // namespace hone
