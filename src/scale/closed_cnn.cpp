@@ -120,7 +120,7 @@ bool mobile_block(Meter& m, const Arch& arch, const Stage& s, int64_t stride) {
 
 std::optional<Meter> anynet(const Arch& arch) {
   AnyNet net{arch, Meter(arch.channels, arch.resolution)};
-  if (!net.stem()) return std::nullopt;
+  if (!net.stem() || arch.head.kind != "pool_fc") return std::nullopt;
   for (const Stage& s : arch.stages) {
     if (!net.block(s, s.stride)) return std::nullopt;
     net.m.repeat(s.depth - 1, [&] { net.block(s, 1); });
@@ -139,8 +139,9 @@ std::optional<Meter> mobile(const Arch& arch) {
     m.repeat(s.depth - 1, [&] { mobile_block(m, arch, s, 1); });
   }
   const Head& h = arch.head;
-  if (h.kind == "pool_fc") {
+  if (h.kind == "pool_fc" || h.kind == "none") {
     if (h.width > 0) conv_norm(m, h.width, 1);
+    if (h.kind == "none") return m;
   } else if (h.kind == "pool_conv_fc" || h.kind == "pool_fc_fc") {
     m.linear(h.width, h.kind == "pool_fc_fc" || option_flag(h.options, "bias", true));
   } else {
@@ -172,6 +173,8 @@ std::optional<Meter> vgg(const Arch& arch) {
     if (m.h < 7 && m.valid) m.h = 7;
     m.conv_valid(h.width, 7, 1, true);
     m.conv(h.width, 1, 1, 1, true);
+  } else if (h.kind == "none") {
+    return m;
   } else {
     return std::nullopt;
   }
