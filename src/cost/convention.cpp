@@ -16,7 +16,7 @@ struct Formula {
 Int bias_adds(const Totals& t) { return Int(t.conv_bias_adds) + t.linear_bias_adds; }
 Int macs(const Totals& t) { return t.macs; }
 Int macs_and_bias(const Totals& t) { return macs(t) + bias_adds(t); }
-Int fvcore(const Totals& t) { return macs(t) + Int(2) * t.bn_elements + Int(5) * t.ln_elements + t.adaptive_pool_inputs; }
+Int fvcore(const Totals& t) { return macs(t) + Int(2) * t.bn_elements + Int(5) * (Int(t.ln_elements) + t.gn_elements) + t.adaptive_pool_inputs; }
 // What ptflops adds for functions and pools; its hook backend adds it twice.
 Int functions_and_pools(const Totals& t) { return Int(t.activation_elements) + t.pool_inputs; }
 Int ptflops(const Totals& t) { return macs_and_bias(t) + Int(2) * t.bn_elements + functions_and_pools(t); }

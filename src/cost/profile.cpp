@@ -77,6 +77,7 @@ Result<Totals> plain(const Counts& c, const std::string& network) {
   t.maxpool_out = c.maxpool_out.value();
   t.bn_elements = c.bn_elements.value();
   t.ln_elements = c.ln_elements.value();
+  t.gn_elements = c.gn_elements.value();
   t.softmax_elements = c.softmax_elements.value();
   t.activation_elements = c.activation_elements.value();
   t.pool_inputs = c.pool_inputs.value();

@@ -18,7 +18,7 @@ struct Totals {
   int64_t macs = 0, flops = 0, params = 0, buffers = 0, acts = 0;
   int64_t macs_conv = 0, macs_linear = 0, macs_matmul = 0, conv_bias_adds = 0, linear_bias_adds = 0;
   int64_t acts_conv = 0, acts_linear = 0, acts_matmul = 0;
-  int64_t maxpool_out = 0, bn_elements = 0, ln_elements = 0, softmax_elements = 0, activation_elements = 0;
+  int64_t maxpool_out = 0, bn_elements = 0, ln_elements = 0, gn_elements = 0, softmax_elements = 0, activation_elements = 0;
   int64_t pool_inputs = 0, adaptive_pool_inputs = 0;
   int64_t weight_bytes = 0, peak_activation_bytes = 0;
 };

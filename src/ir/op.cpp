@@ -10,7 +10,7 @@ namespace {
 // Every sum of Counts, so that adding and checking cannot forget one.
 constexpr std::array kSums{&Counts::macs_conv,   &Counts::macs_linear, &Counts::macs_matmul,      &Counts::conv_bias_adds,      &Counts::linear_bias_adds,
                            &Counts::acts_conv,   &Counts::acts_linear, &Counts::acts_matmul,      &Counts::maxpool_out,         &Counts::bn_elements,
-                           &Counts::ln_elements, &Counts::softmax_elements, &Counts::activation_elements, &Counts::pool_inputs, &Counts::adaptive_pool_inputs};
+                           &Counts::ln_elements, &Counts::gn_elements, &Counts::softmax_elements, &Counts::activation_elements, &Counts::pool_inputs, &Counts::adaptive_pool_inputs};
 static_assert(sizeof(Counts) == kSums.size() * sizeof(Int));
 }  // namespace
 

@@ -22,7 +22,8 @@ struct Counts {
   Int conv_bias_adds, linear_bias_adds;
   Int acts_conv, acts_linear, acts_matmul;           // output elements of those
   Int maxpool_out;                                   // output elements of max pools
-  Int bn_elements, ln_elements, softmax_elements;    // output elements of each; ln: LayerNormalization only
+  Int bn_elements, ln_elements, gn_elements;         // output elements of batch, layer, and group or instance norms
+  Int softmax_elements;                              // output elements
   Int activation_elements;                           // outputs of ReLU, SiLU, GELU, sigmoid, tanh, ... (softmax not)
   Int pool_inputs;                                   // input elements of average and max pools, global ones included
   Int adaptive_pool_inputs;                          // input elements of adaptive (global) average pools

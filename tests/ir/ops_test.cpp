@@ -53,7 +53,7 @@ std::string text(const Counts& n) {
   std::string out;
   for (auto [name, sum] : std::initializer_list<std::pair<const char*, Int>>{
            {"macs_conv", n.macs_conv}, {"macs_linear", n.macs_linear}, {"macs_matmul", n.macs_matmul}, {"conv_bias", n.conv_bias_adds}, {"linear_bias", n.linear_bias_adds},
-           {"acts_conv", n.acts_conv}, {"acts_linear", n.acts_linear}, {"acts_matmul", n.acts_matmul}, {"maxpool", n.maxpool_out}, {"bn", n.bn_elements}, {"ln", n.ln_elements},
+           {"acts_conv", n.acts_conv}, {"acts_linear", n.acts_linear}, {"acts_matmul", n.acts_matmul}, {"maxpool", n.maxpool_out}, {"bn", n.bn_elements}, {"ln", n.ln_elements}, {"gn", n.gn_elements},
            {"softmax", n.softmax_elements}, {"act", n.activation_elements}, {"pool", n.pool_inputs}, {"adaptive", n.adaptive_pool_inputs}})
     if (!(sum == Int(0))) out += std::string(name) + "=" + (sum.ok() ? std::to_string(sum.value()) : "overflow") + " ";
   return out;

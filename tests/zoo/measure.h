@@ -25,7 +25,7 @@ struct Sums {
   }
   // fvcore's total: 2 per BatchNorm element, 5 per LayerNorm element, 1 per input of an adaptive pool.
   int64_t fvcore() const {
-    return (counts.macs() + 2 * counts.bn_elements + 5 * counts.ln_elements + counts.adaptive_pool_inputs).value();
+    return (counts.macs() + 2 * counts.bn_elements + 5 * (counts.ln_elements + counts.gn_elements) + counts.adaptive_pool_inputs).value();
   }
   int64_t pycls_flops() const { return (counts.macs() + counts.conv_bias_adds + counts.linear_bias_adds).value(); }
   int64_t pycls_acts() const { return (counts.acts() + counts.maxpool_out).value(); }

@@ -145,8 +145,7 @@ void check_counts(const std::vector<CsvRow>& rows) {
     }
     auto fvcore = row.find("fvcore_flops");
     if (fvcore == row.end() || fvcore->second.empty()) continue;
-    const int64_t group_norm = 5 * std::stoll(row.at("gn_elems"));  // fvcore counts it; no column of hone does
-    EXPECT_EQ(std::to_string(s.fvcore() + group_norm), fvcore->second) << name << "@" << row.at("resolution") << " fvcore";
+    EXPECT_EQ(std::to_string(s.fvcore()), fvcore->second) << name << "@" << row.at("resolution") << " fvcore";
   }
 }
 

@@ -1,5 +1,5 @@
-// Normalisation. bn_elements and ln_elements are output elements of batch and layer norms; group, instance and RMS
-// norms have no field in the contract and count nowhere (spec zoo.md 0: the ln column holds layer norms only).
+// Normalisation: output elements of batch norms, layer norms, and group or instance norms, apart because conventions
+// weigh them apart (fvcore: 2 per batch norm element, 5 per element of the others). RMS norms count nowhere.
 #include "ir/ops/common.h"
 
 namespace hone::ops {
@@ -56,6 +56,12 @@ Counts cost_layer_norm(const CostContext& c) {
   return n;
 }
 
+Counts cost_group_norm(const CostContext& c) {
+  Counts n;
+  n.gn_elements = c.elements_out();
+  return n;
+}
+
 Status infer_group_norm(InferContext& c) {
   HONE_TRY_ASSIGN(const Shape x, ranked(c, 0, 2));
   const int64_t groups = c.attrs().integer("num_groups", 1);
@@ -102,13 +108,14 @@ std::vector<Sample> rms_norm_samples() {
 std::vector<Sample> group_norm_samples() {
   Sample s{.label = "2 groups", .inputs = {f32({1, 4, 5}), f32({4}), f32({4})}, .attrs = {{"num_groups", int64_t{2}}}};
   s.outputs = {f32({1, 4, 5})};
-  s.counts = Counts{};
+  s.counts = Counts{.gn_elements = 20};
   return {s};
 }
 
 std::vector<Sample> instance_norm_samples() {
   Sample s{.label = "plain", .inputs = {f32({1, 4, 5}), f32({4}), f32({4})}};
   s.outputs = {f32({1, 4, 5})};
+  s.counts = Counts{.gn_elements = 20};
   return {s};
 }
 
@@ -134,9 +141,9 @@ std::vector<OpDef> norm_ops() {
        batch_norm_samples, true},
       {"LayerNormalization", 2, 3, 1, 3, kLayerNormAttrs, infer_layer_norm, cost_layer_norm, layer_norm_samples, true},
       {"RMSNormalization", 2, 2, 1, 1, kLayerNormAttrs, infer_layer_norm, nullptr, rms_norm_samples, true},
-      {"GroupNormalization", 3, 3, 1, 1, {{"epsilon", AttrKind::real}, {"num_groups", AttrKind::integer, true}, {"stash_type", AttrKind::integer}}, infer_group_norm, nullptr,
+      {"GroupNormalization", 3, 3, 1, 1, {{"epsilon", AttrKind::real}, {"num_groups", AttrKind::integer, true}, {"stash_type", AttrKind::integer}}, infer_group_norm, cost_group_norm,
        group_norm_samples, true},
-      {"InstanceNormalization", 3, 3, 1, 1, {{"epsilon", AttrKind::real}}, infer_instance_norm, nullptr, instance_norm_samples, true},
+      {"InstanceNormalization", 3, 3, 1, 1, {{"epsilon", AttrKind::real}}, infer_instance_norm, cost_group_norm, instance_norm_samples, true},
       {"LpNormalization", 1, 1, 1, 1, {{"axis", AttrKind::integer}, {"p", AttrKind::integer}}, infer_any, nullptr, same_samples, true},
       {"MeanVarianceNormalization", 1, 1, 1, 1, {{"axes", AttrKind::integers}}, infer_any, nullptr, same_samples, true},
       {"LRN", 1, 1, 1, 1, {{"alpha", AttrKind::real}, {"beta", AttrKind::real}, {"bias", AttrKind::real}, {"size", AttrKind::integer, true}}, infer_any, nullptr, lrn_samples},
