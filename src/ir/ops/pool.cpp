@@ -80,7 +80,8 @@ Counts cost_average_pool(const CostContext& c) {
   n.pool_inputs = c.elements_in(0);
   // Windows of one element are what exporters make of an adaptive pool to the size that its input has (torchvision's VGG).
   const auto kernel = c.attrs().integers("kernel_shape");
-  if (!kernel.empty() && std::all_of(kernel.begin(), kernel.end(), [](int64_t k) { return k == 1; })) n.adaptive_pool_inputs = n.pool_inputs;
+  if (!kernel.empty() && std::all_of(kernel.begin(), kernel.end(), [](int64_t k) { return k == 1; }) && c.elements_out() == c.elements_in(0))
+    n.adaptive_pool_inputs = n.pool_inputs;
   return n;
 }
 Counts cost_global_average_pool(const CostContext& c) {
@@ -113,6 +114,10 @@ std::vector<Sample> average_pool_samples() {
   identity.outputs = {f32({1, 2, 7, 7})};
   identity.counts = Counts{.pool_inputs = 98, .adaptive_pool_inputs = 98};
   samples.push_back(identity);
+  Sample subsample{.label = "1x1 stride 2", .inputs = {f32({1, 2, 7, 7})}, .attrs = {{"kernel_shape", std::vector<int64_t>{1, 1}}, {"strides", std::vector<int64_t>{2, 2}}}};
+  subsample.outputs = {f32({1, 2, 4, 4})};
+  subsample.counts = Counts{.pool_inputs = 98};
+  samples.push_back(subsample);
   return samples;
 }
 
