@@ -250,6 +250,42 @@ TEST(Published, PyclsFiguresOfTheText) {
   }
 }
 
+// The zoo networks whose exact figures are not in the CSV: flops, params and acts of the table of scaling.md 7, in G and M.
+TEST(Published, PyclsModelZooTable) {
+  struct Row {
+    const char* name;
+    double flops, params, acts;
+  };
+  for (const Row& r : {Row{"RegNetX-800MF", 0.8, 7.3, 5.1}, Row{"RegNetX-1.6GF", 1.6, 9.2, 7.9}, Row{"RegNetX-16GF", 15.9, 54.3, 25.5},
+                       Row{"RegNetY-1.6GF", 1.6, 11.2, 8.0}, Row{"RegNetY-12GF", 12.1, 51.8, 21.4}, Row{"RegNetY-16GF", 15.9, 83.6, 23.0},
+                       Row{"ResNet-152", 11.5, 60.2, 22.8}, Row{"ResNeXt-152", 11.7, 60.0, 29.9}, Row{"EfficientNet-B2", 1.0, 9.1, 13.8},
+                       Row{"EfficientNet-B5", 10.3, 30.4, 98.9}}) {
+    const auto graph = built(*find_arch(std::string("pycls/") + r.name));
+    ASSERT_TRUE(graph);
+    const Sums s = test::measure(*graph);
+    EXPECT_NEAR(static_cast<double>(s.pycls_flops()) / 1e9, r.flops, 0.0501) << r.name;
+    EXPECT_NEAR(static_cast<double>(s.params) / 1e6, r.params, 0.0501) << r.name;
+    EXPECT_NEAR(static_cast<double>(s.pycls_acts()) / 1e6, r.acts, 0.0501) << r.name;
+  }
+}
+
+// Tensor names of pycls (scaling.md 7.1), whose state dicts have no published checksum.
+TEST(Published, PyclsTensorNames) {
+  auto has = [](const char* net, std::initializer_list<const char*> names) {
+    const std::string manifest = "\n" + tensor_manifest(open_network(net)->graph);
+    for (const char* name : names) EXPECT_NE(manifest.find("\n" + std::string(name) + " "), std::string::npos) << net << " " << name;
+  };
+  has("pycls/RegNetY-400MF", {"stem.conv.weight", "stem.bn.running_mean", "s1.b1.proj.weight", "s1.b1.bn.weight", "s2.b3.f.a.weight", "s2.b3.f.a_bn.bias",
+                              "s4.b1.f.b.weight", "s4.b1.f.b_bn.num_batches_tracked", "s4.b1.f.se.f_ex.0.weight", "s4.b1.f.se.f_ex.2.bias", "s4.b6.f.c.weight",
+                              "s4.b6.f.c_bn.running_var", "head.fc.weight", "head.fc.bias"});
+  has("pycls/RegNetZ-500MF", {"head.conv.weight", "head.bn.weight"});
+  has("pycls/EfficientNet-B0", {"stem.bn.weight", "s1.b1.dwise.weight", "s2.b1.exp.weight", "s2.b1.exp_bn.weight", "s2.b2.dwise_bn.bias", "s7.b1.se.f_ex.0.bias",
+                                "s7.b1.se.f_ex.2.weight", "s7.b1.lin_proj.weight", "s7.b1.lin_proj_bn.weight", "head.conv.weight", "head.conv_bn.weight",
+                                "head.fc.bias"});
+  has("pycls/R-56", {"s3.b9.f.b_bn.weight", "s2.b1.proj.weight"});
+  has("pycls/V-56", {"s3.b9.b_bn.weight", "s1.b1.a.weight"});
+}
+
 double rounded(double v, int digits) { return std::nearbyint(v * std::pow(10, digits)) / std::pow(10, digits); }
 
 TEST(Published, ComplexityTables) {
