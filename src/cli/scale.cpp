@@ -55,7 +55,7 @@ Facts factor_facts(const Factors& f) {
   return {"factors", "", {{"d", "", f.d}, {"w", "", f.w}, {"g", "", f.g}, {"r", "", f.r}}, false, kJson};
 }
 
-Table before_and_after(const Totals& base, const ScaleResult& r) {
+Table before_and_after(const Arch& arch, const Totals& base, const ScaleResult& r) {
   Table table{"before_after", "", {{"name", ""}, {"before", "before", Unit::count}, {"after", "after", Unit::count}, {"ratio", "ratio", Unit::factor}}, {}, false, kText | kHtml};
   const auto ratio = [](int64_t a, int64_t b) { return a > 0 ? Cell(static_cast<double>(b) / static_cast<double>(a)) : Cell(std::monostate{}); };
   for (const auto& [name, before, after] : {std::tuple{"MACs", base.macs, r.macs}, {"parameters", base.params, r.params}, {"activations", base.acts, r.plain_acts}})
@@ -63,6 +63,7 @@ Table before_and_after(const Totals& base, const ScaleResult& r) {
   // Bytes have their own unit, so they come as text.
   const auto bytes = [](int64_t n) { return format_cell(n, Unit::bytes); };
   table.rows.push_back({std::string("peak memory"), bytes(base.peak_activation_bytes), bytes(r.memory), ratio(base.peak_activation_bytes, r.memory)});
+  table.rows.push_back({std::string("resolution"), arch.resolution, r.train_resolution, ratio(arch.resolution, r.train_resolution)});
   table.rows.push_back({std::string("predicted run time"), std::string(), std::string(), r.relative_time});
   return table;
 }
@@ -71,7 +72,6 @@ Table stages(const Arch& before, const Arch& after) {
   Table table{"stages", "Stages", {{"stage", "stage"}, {"block", "block"}, {"depth", "depth"}, {"width", "width"}, {"group_width", "group width"}}, {}, false, kText | kHtml};
   const bool groups = std::any_of(after.stages.begin(), after.stages.end(), [](const Stage& s) { return s.group_width > 0; });
   if (!groups) table.columns[4].forms = 0;
-  table.rows.push_back({std::string("input"), std::string("resolution"), std::string(), change(before.resolution, after.resolution), std::string()});
   if (after.stem.width > 0) table.rows.push_back({std::string("stem"), after.stem.kind, std::string(), change(before.stem.width, after.stem.width), std::string()});
   for (size_t i = 0; i < after.stages.size(); ++i) {
     const Stage &a = before.stages[std::min(i, before.stages.size() - 1)], &b = after.stages[i];
@@ -143,10 +143,10 @@ Result<Outcome> run(const Options& o, const TextStyle& style) {
   Report report;
   report.command = "scale";
   report.title = network.name;
-  report.subtitle = fmt::format("{} {}: factor {:.4g}", strategy.text, budget ? "to " + budget->text : "by a factor", scaled.factor);
+  report.subtitle = fmt::format("{}{}, factor {:.4g}", strategy.text, budget ? " to " + budget->text : "", scaled.factor);
   report.parts.push_back(contract_facts(network.name, scaled));
   report.parts.push_back(factor_facts(scaled.factors));
-  report.parts.push_back(before_and_after(before.totals, scaled));
+  report.parts.push_back(before_and_after(base, before.totals, scaled));
   report.parts.push_back(stages(base, scaled.arch));
   std::string odd;
   for (int64_t w : scaled.widths)
