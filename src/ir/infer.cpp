@@ -8,25 +8,6 @@ namespace hone {
 
 namespace {
 
-// Contents of a small constant tensor; nothing for large ones, strings and bytes that are not at hand.
-std::optional<Known> known_of(const Tensor& t) {
-  const auto n = element_count(t.shape);
-  if (!n || *n > kMaxKnown) return std::nullopt;
-  Known k;
-  k.dtype = t.dtype;
-  k.shape = t.shape;
-  if (is_float(t.dtype)) {
-    auto v = to_doubles(t);
-    if (!v) return std::nullopt;
-    k.floats = std::move(*v);
-  } else {
-    auto v = to_ints(t);
-    if (!v) return std::nullopt;
-    k.ints = std::move(*v);
-  }
-  return k;
-}
-
 class NodeInference final : public InferContext {
  public:
   NodeInference(Graph& graph, std::vector<std::optional<Known>>& known, NodeId id) : graph_(graph), known_(known), node_(graph.nodes[id]) {}
@@ -121,6 +102,24 @@ Status bind_inputs(Graph& graph, const Bindings& bindings, bool allow_unknown) {
 
 }  // namespace
 
+std::optional<Known> known_contents(const Tensor& t) {
+  const auto n = element_count(t.shape);
+  if (!n || *n > kMaxKnown) return std::nullopt;
+  Known k;
+  k.dtype = t.dtype;
+  k.shape = t.shape;
+  if (is_float(t.dtype)) {
+    auto v = to_doubles(t);
+    if (!v) return std::nullopt;
+    k.floats = std::move(*v);
+  } else {
+    auto v = to_ints(t);
+    if (!v) return std::nullopt;
+    k.ints = std::move(*v);
+  }
+  return k;
+}
+
 Status infer_node(Graph& graph, std::vector<std::optional<Known>>& known, NodeId id) {
   known.resize(graph.values.size());
   const Node& node = graph.nodes[id];
@@ -135,9 +134,9 @@ Result<Inferred> infer(Graph graph, const Bindings& bindings, bool allow_unknown
   out.known.resize(graph.values.size());
   for (ValueId v = 0; v < graph.values.size(); ++v) {
     const Value& value = graph.values[v];
-    if (value.kind == ValueKind::constant && value.data) out.known[v] = known_of(*value.data);
+    if (value.kind == ValueKind::constant && value.data) out.known[v] = known_contents(*value.data);
     // An index table or a shape that an exporter stored as a buffer is shape arithmetic too; weights never are.
-    if (value.kind == ValueKind::buffer && value.data && !is_float(value.data->dtype)) out.known[v] = known_of(*value.data);
+    if (value.kind == ValueKind::buffer && value.data && !is_float(value.data->dtype)) out.known[v] = known_contents(*value.data);
   }
   for (const auto& [name, contents] : bindings.contents)
     if (ValueId v = graph.find(name); v != kNoValue) out.known[v] = contents;

@@ -27,6 +27,9 @@ struct Inferred {
 };
 Result<Inferred> infer(Graph graph, const Bindings& bindings = {}, bool allow_unknown = false);
 
+// Contents of a small constant tensor; nothing for large ones, strings and bytes that are not at hand.
+std::optional<Known> known_contents(const Tensor& tensor);
+
 // Infers one node of `graph` in place (the builder's step): types of its outputs, and their contents if known.
 Status infer_node(Graph& graph, std::vector<std::optional<Known>>& known, NodeId node);
 
