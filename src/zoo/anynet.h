@@ -11,9 +11,13 @@
 //             head.options.activation = true: activation before the pool.
 #pragma once
 
+#include <string_view>
+
 #include "zoo/arch.h"
 
 namespace hone {
+
+inline constexpr std::string_view kAnyNetOptions = "activation group_norm shortcut widths";
 
 Result<Graph> build_anynet(const Arch& arch);
 

@@ -58,11 +58,39 @@ Status check(const Arch& a) {
   return within({{"number of blocks", blocks, 0, 8192}}, a.name);
 }
 
+namespace {
+
+bool listed(std::string_view list, std::string_view key) {
+  return (" " + std::string(list) + " ").find(" " + std::string(key) + " ") != std::string::npos;
+}
+
+// A misspelt option would be read as absent.
+Status check_options(const Arch& a, const Family& family) {
+  if (family.options == "*") return {};
+  auto check = [&](const Options& options, const std::string& where) -> Status {
+    for (const auto& [key, value] : options)
+      if (!listed(family.options, key))
+        return fail(Code::invalid, fmt::format("unknown option '{}'", key), a.name + where,
+                    family.options.empty() ? fmt::format("a {} has none", family.name) : fmt::format("options: {}", family.options));
+    return {};
+  };
+  HONE_TRY(check(a.options, ""));
+  HONE_TRY(check(a.stem.options, ": stem"));
+  HONE_TRY(check(a.head.options, ": head"));
+  for (size_t i = 0; i < a.stages.size(); ++i) HONE_TRY(check(a.stages[i].options, fmt::format(": stage {}", i + 1)));
+  return {};
+}
+
+}  // namespace
+
 Result<Graph> build(const Arch& arch) {
   HONE_TRY(check(arch));
   std::string known;
   for (const Family& f : families()) {
-    if (f.name == arch.family) return f.build(arch);
+    if (f.name == arch.family) {
+      HONE_TRY(check_options(arch, f));
+      return f.build(arch);
+    }
     fmt::format_to(std::back_inserter(known), "{}{}", known.empty() ? "" : ", ", f.name);
   }
   return fail(Code::invalid, fmt::format("unknown family '{}'", arch.family), arch.name, "families: " + known);

@@ -137,6 +137,6 @@ std::vector<std::pair<std::string, std::string>> aliases() {
 
 }  // namespace
 
-Family efficientnet_family() { return {"efficientnet", build_mobile, published, aliases}; }
+Family efficientnet_family() { return {"efficientnet", build_mobile, published, aliases, kMobileOptions}; }
 
 }  // namespace hone

@@ -14,10 +14,13 @@
 #pragma once
 
 #include <span>
+#include <string_view>
 
 #include "zoo/arch.h"
 
 namespace hone {
+
+inline constexpr std::string_view kMobileOptions = "bias join last_activation se_activation se_from se_gate se_round skip";
 
 Result<Graph> build_mobile(const Arch& arch);
 

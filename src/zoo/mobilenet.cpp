@@ -180,9 +180,9 @@ std::vector<Arch> published_searched() {
 
 }  // namespace
 
-Family mobilenetv1_family() { return {"mobilenetv1", build_mobile, published_v1}; }
-Family mobilenetv2_family() { return {"mobilenetv2", build_mobile, published_v2}; }
-Family mobilenetv3_family() { return {"mobilenetv3", build_mobile, published_v3}; }
-Family mnasnet_family() { return {"mnasnet", build_mobile, published_searched}; }
+Family mobilenetv1_family() { return {"mobilenetv1", build_mobile, published_v1, nullptr, kMobileOptions}; }
+Family mobilenetv2_family() { return {"mobilenetv2", build_mobile, published_v2, nullptr, kMobileOptions}; }
+Family mobilenetv3_family() { return {"mobilenetv3", build_mobile, published_v3, nullptr, kMobileOptions}; }
+Family mnasnet_family() { return {"mnasnet", build_mobile, published_searched, nullptr, kMobileOptions}; }
 
 }  // namespace hone

@@ -166,6 +166,6 @@ std::vector<std::pair<std::string, std::string>> aliases() { return {{"timm/regn
 
 }  // namespace
 
-Family regnet_family() { return {"regnet", build_anynet, published, aliases}; }
+Family regnet_family() { return {"regnet", build_anynet, published, aliases, kAnyNetOptions}; }
 
 }  // namespace hone

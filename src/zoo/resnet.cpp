@@ -130,6 +130,6 @@ std::vector<std::pair<std::string, std::string>> aliases() {
 
 }  // namespace
 
-Family resnet_family() { return {"resnet", build_anynet, published, aliases}; }
+Family resnet_family() { return {"resnet", build_anynet, published, aliases, kAnyNetOptions}; }
 
 }  // namespace hone

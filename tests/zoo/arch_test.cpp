@@ -162,6 +162,10 @@ TEST(Build, ErrorsSayWhichStageAndWhy) {
   EXPECT_EQ(build_error(a), "small: unknown padding 'valid'; known: symmetric, same");
 
   a = small();
+  a.stages[0].options.emplace("skip", true);
+  EXPECT_EQ(build_error(a), "small: stage 1: unknown option 'skip' (options: activation group_norm shortcut widths)");
+
+  a = small();
   a.head.width = 64;  // timm's ResNet has none
   EXPECT_EQ(build_error(a), "small: a resnet of timm has no head convolution");
 }
