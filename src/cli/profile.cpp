@@ -6,7 +6,9 @@
 #include "cli/commands.h"
 #include "cli/network.h"
 #include "cli/profile_view.h"
+#include "cost/explain.h"
 #include "cost/profile.h"
+#include "zoo/elasticvit_cost.h"
 
 namespace hone::cli {
 
@@ -16,7 +18,7 @@ struct Options {
   NetworkOptions network;
   std::string by = "op";
   std::optional<std::string> convention;
-  bool measure = false, strict = false;
+  bool measure = false, strict = false, explain = false;
   Output output;
 };
 
@@ -60,8 +62,22 @@ Report report_of(const Network& network, const Profile& profile, const std::vect
   report.parts.push_back(table_by(by));
   for (Table& table : others) report.parts.push_back(std::move(table));
   report.parts.push_back(other_facts(profile.totals, "totals"));
+  if (o.explain) {
+    Table table{"explain", "Where the MACs come from", {{"op", "operator"}, {"formula", "formula"}, {"macs_each", "MACs each", Unit::count}, {"nodes", "nodes"}, {"macs", "MACs", Unit::count}}, {}, false, kText | kJson | kHtml};
+    for (const Explanation& e : explain(network.graph, profile)) table.rows.push_back({e.op, e.formula, e.macs_each, e.nodes, e.macs});
+    report.parts.push_back(std::move(table));
+  }
   add_unknown(report, profile);
   return report;
+}
+
+// The convention `elasticvit` is a function of the encoding, the others are of the profile.
+Result<ConventionTotals> counted_as(const std::string& name, const Network& network, const Profile& profile) {
+  if (name != "elasticvit") return convention(profile, name);
+  if (!network.arch || network.arch->family != "elasticvit")
+    return fail(Code::usage, "counts members of the ElasticViT space only, and this is none", "--convention elasticvit", "as in: hone profile elasticvit/S1 --convention elasticvit");
+  HONE_TRY_ASSIGN(const elasticvit::Member member, elasticvit::member_of(elasticvit::published_space(), *network.arch));
+  return ConventionTotals{name, elasticvit::authors_macs(elasticvit::published_space(), member), profile.totals.params, profile.totals.acts};
 }
 
 Result<Outcome> run(const Options& o, const TextStyle& style) {
@@ -71,7 +87,7 @@ Result<Outcome> run(const Options& o, const TextStyle& style) {
   HONE_TRY_ASSIGN(const Network network, open(o.network));
   HONE_TRY_ASSIGN(Profile profile, hone::profile(network.graph));
   profile.network = network.name;
-  HONE_TRY_ASSIGN(const ConventionTotals counted, convention(profile, o.convention.value_or("pycls")));
+  HONE_TRY_ASSIGN(const ConventionTotals counted, counted_as(o.convention.value_or("pycls"), network, profile));
   const std::vector<Row> rows = roll_up(network.graph, profile, group_by(o.by));
   HONE_TRY_ASSIGN(Outcome outcome, present(report_of(network, profile, rows, counted, o), o.output, style));
   if (o.strict && !profile.unknown.empty()) {
@@ -93,6 +109,7 @@ Command profile_command() {
   add_bindings(c, o->network);
   c.options.push_back({"--by", "GROUP", &o->by, "rows of the table: op (default), module, stage or node", {"op", "module", "stage", "node"}});
   c.options.push_back({"--convention", "NAME", &o->convention, "also count as another tool does: pycls, fvcore, timm, torchvision, ptflops, ptflops-hooks, ptflops-aten, elasticvit"});
+  c.options.push_back({"--explain", "", &o->explain, "also show the formula behind the MACs of each kind of node, with its numbers"});
   c.options.push_back({"--measure", "", &o->measure, "also measure latency (needs an engine plug-in)"});
   c.options.push_back({"--strict", "", &o->strict, "fail when an operator cannot be counted"});
   add_output(c, o->output, true, true);

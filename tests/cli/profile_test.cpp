@@ -86,7 +86,23 @@ TEST(Profile, ConventionsAreNamed) {
   const Ran bad = hone("profile pycls/RegNetY-400MF --convention pycl");
   EXPECT_EQ(bad.exit, 2);
   EXPECT_NE(bad.err.find("ptflops-hooks"), std::string::npos) << bad.err;
-  EXPECT_EQ(hone("profile timm/resnet50 --convention elasticvit").exit, 2);
+}
+
+TEST(Profile, ExplainsTheProducts) {
+  const Json j = json("profile timm/resnet18 --explain");
+  int64_t sum = 0;
+  for (const Json& row : j["explain"]) sum += row["macs"].get<int64_t>();
+  EXPECT_EQ(sum, j["totals"]["macs"].get<int64_t>());
+  EXPECT_EQ(j["explain"][0]["formula"], "1x64x56x56 outputs x 64x3x3");
+  EXPECT_FALSE(json("profile timm/resnet18").contains("explain"));
+}
+
+TEST(Profile, ElasticvitCountsMembersByTheirEncoding) {
+  // The authors publish 218 MFLOPs for S1.
+  EXPECT_EQ(json("profile elasticvit/S1 --convention elasticvit")["convention"]["flops"], 217641922);
+  const Ran ran = hone("profile timm/resnet50 --convention elasticvit");
+  EXPECT_EQ(ran.exit, 2);
+  EXPECT_NE(ran.err.find("counts members of the ElasticViT space only"), std::string::npos) << ran.err;
 }
 
 TEST(Profile, HtmlIsNotOverwrittenUnlessTold) {
