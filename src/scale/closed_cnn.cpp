@@ -15,6 +15,15 @@ void conv_norm(Meter& m, int64_t out, int64_t k, int64_t stride = 1, int64_t gro
   m.norm();
 }
 
+// Norms over groups of so many channels must divide every width that has a norm.
+bool group_norms_fit(const Arch& arch) {
+  const int64_t group = option_int(arch.options, "group_norm", 0);
+  if (group <= 0) return true;
+  bool fit = arch.stem.width % group == 0 && arch.head.width % group == 0;
+  for (const Stage& s : arch.stages) fit = fit && s.width % group == 0 && nearest(static_cast<double>(s.width) * s.expand) % group == 0;
+  return fit;
+}
+
 // The map before a block, for its shortcut.
 struct Input {
   int64_t c, h;
@@ -120,7 +129,7 @@ bool mobile_block(Meter& m, const Arch& arch, const Stage& s, int64_t stride) {
 
 std::optional<Meter> anynet(const Arch& arch) {
   AnyNet net{arch, Meter(arch.channels, arch.resolution)};
-  if (!net.stem() || arch.head.kind != "pool_fc") return std::nullopt;
+  if (!net.stem() || !group_norms_fit(arch) || arch.head.kind != "pool_fc") return std::nullopt;
   for (const Stage& s : arch.stages) {
     if (!net.block(s, s.stride)) return std::nullopt;
     net.m.repeat(s.depth - 1, [&] { net.block(s, 1); });

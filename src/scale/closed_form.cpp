@@ -41,10 +41,14 @@ Result<ArchCost> count(const Arch& arch) {
   return ArchCost{t.macs, t.conv_bias_adds + t.linear_bias_adds, t.params, t.acts, t.maxpool_out};
 }
 
-Result<int64_t> peak_memory(const Arch& arch) {
+Arch shallowest_of_equal_peak(const Arch& arch) {
   Arch shallow = arch;
   for (Stage& s : shallow.stages) s.depth = std::min<int64_t>(s.depth, 2);
-  HONE_TRY_ASSIGN(const Graph graph, build(shallow));
+  return shallow;
+}
+
+Result<int64_t> peak_memory(const Arch& arch) {
+  HONE_TRY_ASSIGN(const Graph graph, build(shallowest_of_equal_peak(arch)));
   HONE_TRY_ASSIGN(const MemoryPlan plan, plan_memory(graph));
   return plan.peak_bytes;
 }

@@ -59,7 +59,9 @@ Arch scale_anynet(const Arch& base, const Factors& f, Rounding rounding) {
       continue;
     }
     s.width = round.width(s.width, f.w);
-    const int64_t group = round.group(std::max<int64_t>(1, s.group_width), f.g);
+    int64_t group = round.group(std::max<int64_t>(1, s.group_width), f.g);
+    if (const int64_t norm = option_int(a.options, "group_norm", 0); norm > 0 && group != s.group_width)
+      group = round_width(group, 1, std::min<int64_t>(norm, 1 << 12));  // so that norms over groups of channels fit as well
     if (f.w == 1 && group == s.group_width && a.names != "pycls") continue;
     const Compatible fit = make_compatible(s.width, s.expand, group);
     s.width = fit.width;

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 #include <deque>
+#include <unordered_map>
 
 #include "scale/closed_form.h"
 #include "scale/scale.h"
@@ -20,7 +21,7 @@ namespace {
 constexpr double kSmallest = 1.0 / (1 << 24), kLargest = 1 << 24;  // factors that are tried
 constexpr double kBracket = 1.1, kMargin = 1.05;                   // width of the bracket, and what is listed beyond it
 constexpr double kSameFactor = 1e-6;                               // boundaries between networks are found this well
-constexpr size_t kNeighbours = 3;                                  // compared on each side where counting is slow
+constexpr size_t kNeighbours = 2;                                  // compared on each side where counting is slow
 
 // What a network costs in the budget's quantities; nothing for one that cannot be built.
 struct Candidate {
@@ -47,27 +48,21 @@ class Search {
     slow_ = needs_memory_ || !closed_form(base_);
 
     double low = 1, high = 1;
-    if (excess(1) > 1) {
-      if (!shrink(low, high)) return at_the_end(kSmallest);
-    } else if (!grow(low, high)) {
-      return at_the_end(kLargest);
-    }
+    if (!bracket(low, high)) return at_the_end(low < kSmallest ? kSmallest : kLargest);
     while (high > low * kBracket) {
       const double middle = std::sqrt(low * high);
       (excess(middle) > 1 ? high : low) = middle;
     }
+    // Growth that ends where networks become too large to count has met no bound.
+    if (high > 1 && !counted(candidate(high))) return at_the_end(kLargest);
     const std::vector<Segment> segments = list(low / kMargin, high * kMargin);
     const auto [from, to] = worth_counting(segments);
     const Segment* best = nullptr;
-    bool crossed = false;
     for (size_t i = from; i < to; ++i) {
       const Totals* t = counted(segments[i].candidate);
       if (!t) continue;
       if (!best || better(*t, *best->candidate->totals)) best = &segments[i];
-      crossed = crossed || excess(*t) > 1;
     }
-    // Growth that ends where networks become too large to count has met no bound.
-    if (!crossed && high > 1 && !primary().exact) return no_bound();
     // On a tie nothing is gained by changing the network.
     Candidate* same = candidate(1);
     if (const Totals* t = counted(same))
@@ -82,25 +77,46 @@ class Search {
     return apply_factors(base_, f, rounding_);
   }
 
-  Result<Totals> totals_of(const Arch& arch) const {
+  Result<Totals> totals_of(const Arch& arch) {
     HONE_TRY_ASSIGN(const ArchCost cost, count(arch));
     Totals t;
     t.macs = cost.macs;
     t.params = cost.params;
     t.acts = cost.acts;
     if (needs_memory_) {
-      HONE_TRY_ASSIGN(t.peak_activation_bytes, peak_memory(arch));
+      HONE_TRY_ASSIGN(t.peak_activation_bytes, memory_of(arch));
     }
     return t;
+  }
+
+  // Networks that differ in depth alone mostly share one peak.
+  Result<int64_t> memory_of(const Arch& arch) {
+    const Arch shallow = shallowest_of_equal_peak(arch);
+    for (const auto& [known, bytes] : peaks_)
+      if (known == shallow) return bytes;
+    HONE_TRY_ASSIGN(const int64_t bytes, peak_memory(shallow));
+    peaks_.emplace_back(shallow, bytes);
+    return bytes;
   }
 
   // Networks met so far; the addresses stay. Totals are filled in by counted().
   Candidate* candidate(double factor) {
     auto arch = scale_one(factor);
     if (!arch) return nullptr;
-    for (Candidate& c : seen_)
-      if (c.arch == *arch) return &c;
-    return &seen_.emplace_back(Candidate{std::move(*arch), std::nullopt});
+    const auto [first, last] = by_numbers_.equal_range(hash(*arch));
+    for (auto it = first; it != last; ++it)
+      if (it->second->arch == *arch) return it->second;
+    const size_t key = hash(*arch);
+    return by_numbers_.emplace(key, &seen_.emplace_back(Candidate{std::move(*arch), std::nullopt}))->second;
+  }
+  // Of the numbers that scaling can change.
+  static size_t hash(const Arch& a) {
+    size_t h = 0;
+    auto mix = [&h](int64_t v) { h = (h ^ static_cast<size_t>(v)) * 0x100000001b3; };
+    for (const Stage& s : a.stages)
+      for (int64_t v : {s.depth, s.width, s.group_width, s.heads}) mix(v);
+    for (int64_t v : {a.stem.width, a.head.width, a.resolution, a.test_resolution}) mix(v);
+    return h;
   }
   const Totals* counted(Candidate* c) {
     if (!c || std::find(impossible_.begin(), impossible_.end(), c) != impossible_.end()) return nullptr;
@@ -125,22 +141,39 @@ class Search {
     return worst;
   }
 
-  // A first guess of the factor from the idealised growth of MACs; the loops correct it.
-  double guess() { return std::clamp(1 / excess(1), 1e-4, 1e4); }
-
-  bool shrink(double& low, double& high) {
-    high = 1;
-    for (low = std::min(0.5, guess()); low >= kSmallest; low /= 2) {
-      if (excess(low) <= 1) return true;
-      high = low;
+  // A first guess of the factor from the growth of the idealised stage (scale/strategy.h) and the base's tightest limit.
+  double guess() {
+    const Totals* t = counted(candidate(1));
+    if (!t) return 1;
+    const Growth g = growth(strategy_);
+    const double sum = strategy_.d + strategy_.w + strategy_.r;
+    const double memory = sum > 0 ? (strategy_.w / 2 + strategy_.r) / sum : 0;  // one map: width * resolution^2
+    double out = excess(1) > 1 ? 1 : 1e4;
+    for (const Limit& l : budget_.limits) {
+      const double grows = l.quantity == Quantity::macs ? g.macs : l.quantity == Quantity::params ? g.params : l.quantity == Quantity::acts ? g.acts : memory;
+      const double wish = l.amount / static_cast<double>(std::max<int64_t>(1, amount_of(*t, l.quantity)));
+      if (grows > 0) out = std::min(out, std::pow(wish, 1 / grows));
     }
-    return false;
+    return std::clamp(out, 1e-4, 1e4);
   }
-  bool grow(double& low, double& high) {
-    low = 1;
-    for (high = std::max(2.0, guess()); high <= kLargest; high *= 2) {
-      if (excess(high) > 1) return true;
+
+  // Two factors around the place where the cost crosses the budget, from the guess outward in growing steps. False when
+  // there is no such place; then `low` or `high` is the end that was reached.
+  bool bracket(double& low, double& high) {
+    double step = 1.15;
+    low = high = guess();
+    if (excess(low) > 1) {
+      for (; low >= kSmallest; step = std::min(2.0, step * 1.2)) {
+        high = low;
+        low /= step;
+        if (excess(low) <= 1) return true;
+      }
+      return false;
+    }
+    for (; high <= kLargest; step = std::min(2.0, step * 1.2)) {
       low = high;
+      high *= step;
+      if (excess(high) > 1) return true;
     }
     return false;
   }
@@ -245,7 +278,9 @@ class Search {
   Rounding rounding_;
   bool needs_memory_ = false, slow_ = false;
   std::deque<Candidate> seen_;
+  std::unordered_multimap<size_t, Candidate*> by_numbers_;
   std::vector<const Candidate*> impossible_;
+  std::vector<std::pair<Arch, int64_t>> peaks_;
 };
 
 }  // namespace
