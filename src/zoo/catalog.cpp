@@ -11,6 +11,7 @@
 #include <numeric>
 #include <sstream>
 
+#include "formats/onnx_read.h"
 #include "ir/text.h"
 #include "zoo/elasticvit.h"
 #include "zoo/families.h"
@@ -187,7 +188,8 @@ Result<Network> open_network(const std::string& net) {
     HONE_TRY_ASSIGN(Graph graph, parse_graph(text, net));
     return Network{net, std::move(graph), std::nullopt};
   }
-  return fail(Code::unsupported, "hone has no reader for this kind of file", net);
+  HONE_TRY_ASSIGN(Graph graph, read_onnx(net));
+  return Network{net, std::move(graph), std::nullopt};
 }
 
 std::string tensor_manifest(const Graph& graph) {
