@@ -107,7 +107,7 @@ Status parse(const Command& command, const std::vector<std::string>& args) {
       std::vector<std::string> names;
       for (const Option& o : command.options) names.push_back(o.flags.substr(o.flags.rfind(',') + 1));
       const auto near = nearest(name, names, 1);
-      return fail(Code::usage, fmt::format("unknown option '{}'{}", name, near.empty() ? "" : ", did you mean " + near[0] + "?"), {}, help);
+      return fail(Code::usage, fmt::format("unknown option '{}'{}", name, near.empty() || edit_distance(name, near[0]) > 3 ? "" : ", did you mean " + near[0] + "?"), {}, help);
     }
     return fail(Code::usage, fmt::format("too many arguments, {} expected", command.arguments.size()), {}, help);
   } catch (const CLI::Error& e) {

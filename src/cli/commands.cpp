@@ -7,6 +7,7 @@ const std::vector<Entry>& commands() {
       {"profile", "what a network costs: MACs, parameters, activations, peak memory", profile_command},
       {"diff", "what differs between the costs of two networks", diff_command},
       {"zoo", "the networks that hone knows by name", zoo_command},
+      {"scale", "a network grown or shrunk to a budget", scale_command},
       {"completion", "the completion script for a shell", completion_command},
   };
   return table;

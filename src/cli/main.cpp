@@ -60,6 +60,8 @@ int print(const std::string& text, int exit) {
   return exit;
 }
 
+constexpr size_t kTypo = 3;  // letters that a misspelt word may be away from what is offered instead
+
 // The entry that the first one or two words name, and how many words that took.
 std::pair<const Entry*, size_t> find_command(const std::vector<std::string>& words) {
   for (size_t n : {size_t{2}, size_t{1}}) {
@@ -80,8 +82,10 @@ int unknown_command(const std::string& word) {
     if (n.compare(0, word.size() + 1, word + " ") == 0) parts += (parts.empty() ? "" : ", ") + n;
   if (!parts.empty()) return report_error({Code::usage, fmt::format("'{}' needs one more word", word), {}, "commands: " + parts});
   std::string near;
-  for (const std::string& n : nearest(word, names, 2)) near += (near.empty() ? "" : " or ") + n;
-  return report_error({Code::usage, fmt::format("no command '{}'", word), {}, fmt::format("did you mean {}?  hone --help lists all commands", near)});
+  for (const std::string& n : nearest(word, names, 2))
+    if (edit_distance(word, n) <= kTypo) near += (near.empty() ? "did you mean " : " or ") + n;
+  if (!near.empty()) near += "?  ";
+  return report_error({Code::usage, fmt::format("no command '{}'", word), {}, near + "hone --help lists all commands"});
 }
 
 int main(std::vector<std::string> args) {

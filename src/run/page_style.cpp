@@ -13,6 +13,7 @@ std::string page_style() {
 body{margin:0;background:var(--page);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif}
 main{max-width:1040px;margin:0 auto;padding:28px 20px 48px}
 h1{font-size:26px;line-height:1.25;margin:0;overflow-wrap:anywhere}
+header+.scroll{margin-top:22px}
 h2{font-size:18px;margin:36px 0 10px}
 .sub{color:var(--soft);margin:4px 0 0;overflow-wrap:anywhere}
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:22px 0 0;padding:0}
@@ -57,6 +58,7 @@ svg .cell{fill-opacity:.2;stroke:var(--card);stroke-width:2}
 .s0 line{stroke:var(--c0)}.s0 circle,.s0 text{fill:var(--c0)}.s1 line{stroke:var(--c1)}.s1 circle,.s1 text{fill:var(--c1)}
 .s2 line{stroke:var(--c2)}.s2 circle,.s2 text{fill:var(--c2)}.s3 line{stroke:var(--c3)}.s3 circle,.s3 text{fill:var(--c3)}
 .s4 line{stroke:var(--c4)}.s4 circle,.s4 text{fill:var(--c4)}.s5 line{stroke:var(--c5)}.s5 circle,.s5 text{fill:var(--c5)}
+.s8 line{stroke:var(--ink);stroke-width:3}.s8 circle,.s8 text{fill:var(--ink)}
 .s6 line{stroke:var(--c6)}.s6 circle,.s6 text{fill:var(--c6)}.s7 line{stroke:var(--c7)}.s7 circle,.s7 text{fill:var(--c7)}
 @media(max-width:640px){main{padding:18px 14px 32px}h1{font-size:21px}svg .wide{display:none}td .bar{width:48px}th,td{padding:5px 7px}}
 @media print{:root{--page:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#bbb}body{font-size:12px}main{max-width:none;padding:0}

@@ -106,6 +106,21 @@ TEST(Docs, CommandsDoWhatTheDocumentsShow) {
   EXPECT_GE(run, 10);
 }
 
+TEST(Docs, LinksLeadSomewhere) {
+  std::vector<fs::path> files = {fs::path(HONE_SOURCE_DIR) / "README.md", fs::path(HONE_SOURCE_DIR) / "CONTRIBUTING.md"};
+  for (const auto& entry : fs::directory_iterator(fs::path(HONE_SOURCE_DIR) / "docs"))
+    if (entry.path().extension() == ".md") files.push_back(entry.path());
+  for (const fs::path& file : files) {
+    const std::string text = read_file(file.string());
+    for (size_t at = text.find("]("); at != std::string::npos; at = text.find("](", at + 1)) {
+      std::string target = text.substr(at + 2, text.find_first_of(") \n", at + 2) - at - 2);
+      target.resize(std::min(target.size(), target.find('#')));
+      if (target.empty() || target.find("://") != std::string::npos) continue;
+      EXPECT_TRUE(fs::exists(file.parent_path() / target)) << file.filename() << ": " << target;
+    }
+  }
+}
+
 // docs/cli.md holds each command's help as the program prints it.
 TEST(Docs, CliPageHoldsTheHelpOfEveryCommand) {
   const std::string page = read_file(HONE_SOURCE_DIR "/docs/cli.md"), overview = hone("").out;
