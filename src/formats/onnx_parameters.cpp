@@ -60,44 +60,53 @@ bool many_elements(const TensorType& t) {
   return n && *n > 1;
 }
 
-// How each value is used, by going from the last node to the first.
-std::vector<Use> uses(const Graph& graph) {
-  std::vector<Use> use(graph.values.size(), Use::none);
-  const auto mark = [&](ValueId v, Use u) {
-    if (v != kNoValue) use[v] = std::max(use[v], u);
+// What reads a value, by going from the last node to the first.
+struct Uses {
+  std::vector<Use> use;
+  // Some use other than Add, Mul and Concat, which make a value of one element no parameter: they say nothing of scalars.
+  std::vector<bool> operand;
+};
+
+// Marks values that depend on no input of the graph.
+std::vector<bool> fixed_values(const Graph& graph) {
+  std::vector<bool> fixed(graph.values.size());
+  for (ValueId v = 0; v < graph.values.size(); ++v) fixed[v] = graph.values[v].kind != ValueKind::input && graph.values[v].kind != ValueKind::node;
+  for (const Node& node : graph.nodes) {
+    const bool all = std::ranges::all_of(node.inputs, [&](ValueId v) { return v == kNoValue || fixed[v]; });
+    for (ValueId v : node.outputs)
+      if (v != kNoValue) fixed[v] = all;
+  }
+  return fixed;
+}
+
+Uses uses(const Graph& graph) {
+  const std::vector<bool> fixed = fixed_values(graph);
+  Uses u{std::vector<Use>(graph.values.size(), Use::none), std::vector<bool>(graph.values.size(), false)};
+  const auto mark = [&](ValueId v, Use use, bool operand) {
+    if (v == kNoValue) return;
+    u.use[v] = std::max(u.use[v], use);
+    if (operand) u.operand[v] = true;
   };
   for (size_t n = graph.nodes.size(); n-- > 0;) {
     const Node& node = graph.nodes[n];
     if (const Weights* w = find_weights(node.type)) {
       for (size_t i = 0; i < node.inputs.size(); ++i) {
         const bool in_mask = i < 32;
-        if (w->parameters == kAll || (in_mask && (w->parameters >> i & 1))) mark(node.inputs[i], Use::parameter);
-        else if (in_mask && (w->buffers >> i & 1)) mark(node.inputs[i], Use::buffer);
+        if (w->parameters == kAll || (in_mask && (w->parameters >> i & 1))) mark(node.inputs[i], Use::parameter, true);
+        else if (in_mask && (w->buffers >> i & 1)) mark(node.inputs[i], Use::buffer, false);
       }
     } else if (contains(kOperands, node.type)) {
-      for (ValueId v : node.inputs) mark(v, Use::parameter);
-    } else if (contains(kLayout, node.type) && !node.inputs.empty()) {
-      for (ValueId v : node.outputs)
-        if (v != kNoValue) mark(node.inputs[0], use[v]);
+      for (ValueId v : node.inputs) mark(v, Use::parameter, false);
+    }
+    for (ValueId v : node.outputs) {
+      if (v == kNoValue || node.inputs.empty()) continue;
+      if (contains(kLayout, node.type)) mark(node.inputs[0], u.use[v], u.operand[v]);
+      // Weights computed from weights (standardised ones, the exponential of a scale) make their sources parameters.
+      else if (fixed[v] && u.use[v] == Use::parameter && node.type != "Shape" && node.type != "Size")
+        for (ValueId in : node.inputs) mark(in, Use::parameter, false);
     }
   }
-  return use;
-}
-
-// Whether some use other than Add, Mul and Concat makes a value of one element a weight: those say nothing of scalars.
-std::vector<bool> weight_operands(const Graph& graph) {
-  std::vector<bool> out(graph.values.size(), false);
-  for (size_t n = graph.nodes.size(); n-- > 0;) {
-    const Node& node = graph.nodes[n];
-    if (const Weights* w = find_weights(node.type)) {
-      for (size_t i = 0; i < node.inputs.size(); ++i)
-        if (node.inputs[i] != kNoValue && (w->parameters == kAll || (i < 32 && (w->parameters >> i & 1)))) out[node.inputs[i]] = true;
-    } else if (contains(kLayout, node.type) && !node.inputs.empty() && node.inputs[0] != kNoValue) {
-      for (ValueId v : node.outputs)
-        if (v != kNoValue && out[v]) out[node.inputs[0]] = true;
-    }
-  }
-  return out;
+  return u;
 }
 
 ValueKind kind_of(const Value& v, Use use, bool weight_operand) {
@@ -107,7 +116,8 @@ ValueKind kind_of(const Value& v, Use use, bool weight_operand) {
 }
 
 // Some published files hold no weights but ConstantOfShape nodes in their place (onnx's "light" networks).
-void described_weights(Graph& graph, const std::vector<Use>& use, const std::vector<bool>& operand) {
+void described_weights(Graph& graph, const Uses& uses) {
+  const auto& [use, operand] = uses;
   std::vector<Node> kept;
   bool any = false;
   for (const Node& node : graph.nodes) {
@@ -143,14 +153,9 @@ void described_weights(Graph& graph, const std::vector<Use>& use, const std::vec
 }  // namespace
 
 void classify_initializers(Graph& graph, const std::vector<ValueId>& initializers) {
-  const std::vector<Use> use = uses(graph);
-  const std::vector<bool> operand = weight_operands(graph);
-  for (ValueId id : initializers) {
-    Value& v = graph.values[id];
-    v.kind = kind_of(v, use[id], operand[id]);
-    if (v.kind == ValueKind::constant && !v.data) v.kind = ValueKind::buffer;
-  }
-  described_weights(graph, use, operand);
+  const Uses u = uses(graph);
+  for (ValueId id : initializers) graph.values[id].kind = kind_of(graph.values[id], u.use[id], u.operand[id]);
+  described_weights(graph, u);
 }
 
 }  // namespace hone::onnx

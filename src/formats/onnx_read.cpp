@@ -177,7 +177,7 @@ class Importer {
     Value v;
     v.kind = ValueKind::constant;
     v.type = TensorType(t.tensor.dtype, t.tensor.shape);
-    if (t.tensor.has_data()) v.data = std::make_shared<Tensor>(std::move(t.tensor));
+    v.data = std::make_shared<Tensor>(std::move(t.tensor));  // perhaps without bytes: sizes are enough to count
     return v;
   }
 
@@ -214,7 +214,7 @@ class Importer {
         case AttributeType::tensor: {
           if (!a->tensor) return fail(Code::invalid, fmt::format("attribute '{}' is a tensor without contents", name), where(n));
           if (a->tensor->external) HONE_TRY(files_.open(*a->tensor, source_));
-          if (!a->tensor->tensor.has_data()) return fail(Code::not_found, fmt::format("the contents of attribute '{}' lie in an external file that is absent", name), where(n));
+          if (!a->tensor->tensor.has_data() && n.type != "Constant") return fail(Code::not_found, fmt::format("the contents of attribute '{}' lie in an external file that is absent", name), where(n));
           out.set(name, std::make_shared<const Tensor>(a->tensor->tensor));
           break;
         }

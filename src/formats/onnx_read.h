@@ -14,7 +14,8 @@ namespace hone {
 // Initialisers become parameters, buffers or constants (onnx_parameters.h); Constant nodes become constants; functions
 // that the model defines are inlined. Nodes get module paths (onnx_modules.h). Operators without a rule stay as nodes.
 // Refused by name: control flow, sequences, optionals, maps, sparse tensors, training information.
-// External data is looked for in the folder of `path`; where such a file is absent, values have no contents.
+// External data is looked for in the folder of `path`; where such a file is absent, tensors have a size and no bytes,
+// which is enough to count.
 // Errors name the file and the byte or the node.
 Result<Graph> read_onnx(const std::string& path);
 
