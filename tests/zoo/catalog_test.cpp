@@ -89,6 +89,10 @@ TEST(OpenNetwork, SaysWhatIsWrong) {
   EXPECT_EQ(open_network("nonet").error().code, Code::usage);
   const std::string path = temp_file("b.txt", "");
   EXPECT_EQ(open_network(path).error().text(), path + ": no kind of network file has this ending (endings: .onnx .toml .hone .json)");
+  const std::string broken = temp_file("d.onnx", "not protobuf");
+  auto onnx = open_network(broken);
+  ASSERT_FALSE(onnx);
+  EXPECT_NE(onnx.error().text().find(broken), std::string::npos) << onnx.error().text();
   const std::string bad = temp_file("c.toml", "nmae = 1\n");
   EXPECT_EQ(open_network(bad).error().where, bad + ":1:8");
 }
