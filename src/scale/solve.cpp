@@ -233,19 +233,17 @@ class Search {
 
   // No factor up to `last` crosses the budget: the strategy has come to its end, or does not move the quantity at all.
   Result<Solution> at_the_end(double last) {
-    const Candidate* end = nullptr;
-    double begin = 1, stop = 1;
+    const Candidate* best = nullptr;
+    double at = 1, reached = 1;
     for (double s = 1; s >= kSmallest && s <= kLargest; s = last < 1 ? s / 2 : s * 2) {
       Candidate* c = candidate(s);
       if (!counted(c)) break;
-      if (c == end)
-        stop = s;
-      else if (!end || better(*c->totals, *end->totals))
-        end = c, begin = stop = s;
+      reached = s;
+      if (!best || better(*c->totals, *best->totals)) best = c, at = s;
     }
-    if (!end) return fail(Code::failed, "the network itself cannot be built", base_.name);
-    if (last > 1 && !primary().exact && stop < kLargest) return no_bound();
-    return finish(std::min(begin, stop), std::max(begin, stop), *end);
+    if (!best) return fail(Code::failed, "the network itself cannot be built", base_.name);
+    if (last > 1 && !primary().exact && reached < kLargest / 2) return no_bound();
+    return finish(at, at, *best);
   }
 
   tl::unexpected<Error> no_bound() const {

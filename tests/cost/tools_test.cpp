@@ -123,4 +123,14 @@ TEST(Tools, NormsWeighDifferently) {
   EXPECT_EQ(t.macs + 2 * t.bn_elements + t.adaptive_pool_inputs, 4111512576);
 }
 
+// The other figures of docs/counting.md.
+TEST(Tools, FiguresOfTheDocumentation) {
+  const Profile resnet = profiled("timm/resnet50");
+  EXPECT_EQ(flops(resnet, "ptflops"), 4121925096);
+  EXPECT_EQ(resnet.totals.peak_activation_bytes, 7225344);
+  EXPECT_EQ(flops(profiled("torchvision/regnet_y_400mf"), "fvcore") - flops(profiled("timm/regnety_004"), "fvcore"), 769104);
+  EXPECT_EQ(profiled("torchvision/inception_v3").totals.params, 27161264);
+  EXPECT_EQ(profiled("timm/inception_v3").totals.params, 23834568);
+}
+
 }  // namespace hone
