@@ -8,6 +8,7 @@ const std::vector<Entry>& commands() {
       {"diff", "what differs between the costs of two networks", diff_command},
       {"zoo", "the networks that hone knows by name", zoo_command},
       {"scale", "a network grown or shrunk to a budget", scale_command},
+      {"check", "a network against recorded outputs", check_command},
       {"completion", "the completion script for a shell", completion_command},
   };
   return table;

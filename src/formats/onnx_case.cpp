@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <map>
 
 #include "formats/onnx_read.h"
 #include "ir/infer.h"
@@ -10,11 +13,43 @@
 
 namespace hone {
 
+namespace fs = std::filesystem;
+
 namespace {
+
+using Tensors = std::map<size_t, Tensor>;
+
+// "output_12.pb" -> 12 for prefix "output_".
+std::optional<size_t> number_in(const std::string& name, std::string_view prefix) {
+  if (name.size() <= prefix.size() + 3 || !name.starts_with(prefix) || !name.ends_with(".pb")) return std::nullopt;
+  size_t n = 0;
+  const char* end = name.data() + name.size() - 3;
+  const auto [next, ec] = std::from_chars(name.data() + prefix.size(), end, n);
+  return ec == std::errc() && next == end ? std::optional(n) : std::nullopt;
+}
+
+Result<Tensors> recorded(const std::string& folder, std::string_view prefix, size_t limit) {
+  Tensors out;
+  std::error_code ec;
+  for (fs::directory_iterator files(folder, ec), end; files != end; files.increment(ec)) {
+    if (ec) break;
+    const auto n = number_in(files->path().filename().string(), prefix);
+    if (!n) continue;
+    if (*n >= limit) return fail(Code::invalid, fmt::format("is recorded, but the graph has {} of them", limit), files->path().string());
+    HONE_TRY_ASSIGN(out[*n], read_onnx_tensor(files->path().string()));
+  }
+  if (ec) return fail(Code::io, "cannot read the folder: " + ec.message(), folder);
+  return out;
+}
 
 // What a file that holds `found` records for a value of type `expected`: test data made before ONNX 1.13 keeps bf16 as
 // the u16 of its bits.
 DType recorded_type(DType found, DType expected) { return found == DType::u16 && expected == DType::bf16 ? expected : found; }
+
+bool allowed(const TensorType& declared, const Tensor& tensor) {
+  const Shape& shape = declared.ranked ? declared.shape : tensor.shape;
+  return agrees(TensorType(tensor.dtype, shape), TensorType(tensor.dtype, tensor.shape));
+}
 
 }  // namespace
 
@@ -42,17 +77,17 @@ Result<ShapeCheck> check_shapes(const Graph& graph, const std::string& folder) {
   check.unsupported = unsupported_operators(graph);
   if (!check.unsupported.empty()) return check;
   HONE_TRY(verify(graph));
+  HONE_TRY_ASSIGN(Tensors inputs, recorded(folder, "input_", graph.inputs.size()));
+  HONE_TRY_ASSIGN(const Tensors outputs, recorded(folder, "output_", graph.outputs.size()));
+  if (outputs.empty()) return fail(Code::not_found, "holds no recorded outputs", folder, "a folder with input_N.pb and output_N.pb was expected");
 
   Bindings bindings;
-  for (size_t i = 0; i < graph.inputs.size(); ++i) {
+  for (auto& [i, tensor] : inputs) {
     const Value& input = graph.value(graph.inputs[i]);
-    const std::string path = fmt::format("{}/input_{}.pb", folder, i);
-    HONE_TRY_ASSIGN(Tensor tensor, read_onnx_tensor(path));
     tensor.dtype = recorded_type(tensor.dtype, input.type.dtype);
     if (input.type.dtype != DType::undefined && tensor.dtype != input.type.dtype)
-      return fail(Code::invalid, fmt::format("holds {}, but input '{}' is declared as {}", name(tensor.dtype), input.name, to_string(input.type)), path);
-    if (!agrees(TensorType(tensor.dtype, input.type.ranked ? input.type.shape : tensor.shape), TensorType(tensor.dtype, tensor.shape)))
-      return fail(Code::invalid, fmt::format("holds {}, but input '{}' is declared as {}", to_string(tensor.shape), input.name, to_string(input.type)), path);
+      return fail(Code::invalid, fmt::format("input {} is recorded as {}, but '{}' is declared as {}", i, name(tensor.dtype), input.name, to_string(input.type)), folder);
+    if (!allowed(input.type, tensor)) continue;
     bindings.inputs[input.name] = tensor.shape;
     if (auto contents = known_contents(tensor)) bindings.contents[input.name] = std::move(*contents);
   }
@@ -60,10 +95,9 @@ Result<ShapeCheck> check_shapes(const Graph& graph, const std::string& folder) {
   Graph bare = graph;
   for (Value& v : bare.values)
     if (v.kind == ValueKind::node) v.type = {};
-  HONE_TRY_ASSIGN(const Inferred inferred, infer(std::move(bare), bindings));
-  for (size_t i = 0; i < graph.outputs.size(); ++i) {
+  HONE_TRY_ASSIGN(const Inferred inferred, infer(std::move(bare), bindings, true));
+  for (const auto& [i, tensor] : outputs) {
     const Value& output = inferred.graph.value(graph.outputs[i]);
-    HONE_TRY_ASSIGN(const Tensor tensor, read_onnx_tensor(fmt::format("{}/output_{}.pb", folder, i)));
     ShapeCheck::Output line{output.name, output.type, TensorType(recorded_type(tensor.dtype, output.type.dtype), tensor.shape)};
     line.ok = agrees(line.inferred, line.recorded);
     check.outputs.push_back(std::move(line));

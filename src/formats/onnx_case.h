@@ -28,10 +28,11 @@ bool agrees(const TensorType& inferred, const TensorType& recorded);
 // Operators of the graph that have no rule, as "Op: reason".
 std::vector<std::string> unsupported_operators(const Graph& graph);
 
-// Infers `graph` for the recorded inputs in `folder` and compares its outputs with the recorded ones. The k-th file belongs to
-// the k-th graph input. What a small input holds is known while shapes are inferred, as if it were a constant: operators
-// read it as shape, axes, sizes, steps or k. Errors: a file that is missing or broken, a recorded input that contradicts
-// the graph's declaration, a graph whose shapes cannot be inferred.
+// Infers `graph` for the recorded inputs in `folder` and compares its outputs with the recorded ones. File k belongs to the
+// k-th graph input or output; numbers may be missing, where an optional input was left out. What a small input holds is
+// known while shapes are inferred, as if it were a constant: operators read it as shape, axes, sizes, steps or k. A
+// recorded input that contradicts the graph's declaration gives way to it (some of ONNX's own data does).
+// Errors: a folder without recorded outputs, a broken file, a graph whose shapes cannot be inferred.
 Result<ShapeCheck> check_shapes(const Graph& graph, const std::string& folder);
 
 }  // namespace hone
