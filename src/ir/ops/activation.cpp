@@ -1,4 +1,6 @@
 // Activation functions: one output element each in activation_elements; softmax has its own field.
+#include <algorithm>
+
 #include "ir/ops/common.h"
 
 namespace hone::ops {
@@ -32,6 +34,25 @@ std::vector<Sample> activation_samples() {
   s.counts = Counts{.activation_elements = 6};
   return {s};
 }
+// Exporters clip paddings that they compute (TensorFlow's SAME), so bounds work on known contents, too.
+Status infer_clip(InferContext& c) {
+  HONE_TRY(infer_same(c));
+  const Known* x = c.known(0);
+  if (!x) return {};
+  Known out = *x;
+  for (size_t i = 1; i < 3; ++i) {
+    if (!c.has_input(i)) continue;
+    const Known* bound = c.known(i);
+    if (!bound || bound->size() != 1 || bound->is_float() != x->is_float()) return {};
+    const auto apply = [&](auto v, auto limit) { return i == 1 ? std::max(v, limit) : std::min(v, limit); };
+    for (double& v : out.floats) v = apply(v, bound->floats[0]);
+    for (int64_t& v : out.ints)
+      if (v != kUnknownElement) v = bound->ints[0] == kUnknownElement ? kUnknownElement : apply(v, bound->ints[0]);
+  }
+  c.set_known(0, std::move(out));
+  return {};
+}
+
 std::vector<Sample> clip_samples() {
   auto s = activation_samples();
   s[0].inputs = {f32({2, 3}), f32({}), f32({})};
@@ -71,7 +92,7 @@ std::vector<OpDef> activation_ops() {
       activation("Softsign"),
       activation("Mish"),
       activation("Shrink", {{"bias", AttrKind::real}, {"lambd", AttrKind::real}}),
-      {"Clip", 1, 3, 1, 1, {}, infer_same, cost_activation, clip_samples, true},
+      {"Clip", 1, 3, 1, 1, {}, infer_clip, cost_activation, clip_samples, true},
       {"PRelu", 2, 2, 1, 1, {}, infer_prelu, cost_activation, prelu_samples, true},
       {"Softmax", 1, 1, 1, 1, {{"axis", AttrKind::integer}}, infer_softmax, cost_softmax, softmax_samples, true},
       {"LogSoftmax", 1, 1, 1, 1, {{"axis", AttrKind::integer}}, infer_softmax, cost_softmax, softmax_samples, true},

@@ -57,14 +57,20 @@ Status infer_slice(InferContext& c) {
   }
   c.set_output(0, {c.input(0).dtype, x});
   const Known* k = c.known(0);
-  if (!k || in.size() != 1 || !known || axes->size() != 1) return {};
+  if (!k || k->size() == 0 || !known || axes->size() != 1 || !is_static(in)) return {};
+  // Rows of `inner` elements along the axis, `outer` times.
+  const auto axis = static_cast<size_t>((*axes)[0]);
+  int64_t outer = 1, inner = 1;
+  for (size_t i = 0; i < in.size(); ++i) (i < axis ? outer : inner) *= i == axis ? 1 : in[i];
   Known out{k->dtype, x, {}, {}};
-  for (int64_t i = 0; i < only.count; ++i) {
-    const auto at = static_cast<size_t>(only.begin + i * only.step);
-    if (at >= k->size()) return {};
-    if (k->is_float()) out.floats.push_back(k->floats[at]);
-    else out.ints.push_back(k->ints[at]);
-  }
+  for (int64_t o = 0; o < outer; ++o)
+    for (int64_t i = 0; i < only.count; ++i)
+      for (int64_t e = 0; e < inner; ++e) {
+        const auto at = static_cast<size_t>((o * in[axis] + only.begin + i * only.step) * inner + e);
+        if (at >= k->size()) return {};
+        if (k->is_float()) out.floats.push_back(k->floats[at]);
+        else out.ints.push_back(k->ints[at]);
+      }
   c.set_known(0, std::move(out));
   return {};
 }

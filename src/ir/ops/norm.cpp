@@ -1,5 +1,7 @@
 // Normalisation: output elements of batch norms, layer norms, and group or instance norms, apart because conventions
 // weigh them apart (fvcore: 2 per batch norm element, 5 per element of the others). RMS norms count nowhere.
+#include <algorithm>
+
 #include "ir/ops/common.h"
 
 namespace hone::ops {
@@ -39,7 +41,9 @@ Status infer_layer_norm(InferContext& c) {
   for (size_t i = 1; i < 3; ++i)
     if (c.has_input(i) && c.input(i).ranked) {
       const auto together = broadcast(x, c.input(i).shape);
-      if (!together || *together != x) return c.fail(fmt::format("{} {} does not broadcast to {}", i == 1 ? "scale" : "bias", to_string(c.input(i)), to_string(c.input(0))));
+      // An unknown dimension of x may be what the scale has there.
+      if (!together || together->size() != x.size() || !std::ranges::equal(*together, x, [](Dim t, Dim d) { return t == d || d == kUnknown; }))
+        return c.fail(fmt::format("{} {} does not broadcast to {}", i == 1 ? "scale" : "bias", to_string(c.input(i)), to_string(c.input(0))));
     }
   c.set_output(0, c.input(0));
   Shape statistics = x;
