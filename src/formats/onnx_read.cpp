@@ -122,6 +122,9 @@ class Importer {
       return fail(Code::unsupported, fmt::format("is of ONNX IR version {}; this hone reads up to {}", model_.ir_version, kMaxIrVersion), source_, "export it with an older opset");
     for (const OpsetImport& o : model_.opsets)
       if (o.domain.empty()) opset_ = o.version;
+    // A model made of other domains' operators alone need not say; those have no rules and stay as nodes.
+    const auto& nodes = model_.graph->nodes;
+    if (opset_ == 0 && !model_.opsets.empty() && std::ranges::none_of(nodes, [](const NodeProto& n) { return n.domain.empty(); })) opset_ = kMaxOpset;
     return check_opset(opset_);
   }
 

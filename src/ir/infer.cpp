@@ -116,6 +116,8 @@ std::optional<Known> known_contents(const Tensor& t) {
     auto v = to_ints(t);
     if (!v) return std::nullopt;
     k.ints = std::move(*v);
+    // A genuine INT64_MIN ("from the very beginning" of a backward slice) must not read as unknown.
+    std::ranges::replace(k.ints, kUnknownElement, kUnknownElement + 1);
   }
   return k;
 }

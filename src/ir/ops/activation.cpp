@@ -63,6 +63,11 @@ std::vector<Sample> prelu_samples() {
   s[0].inputs = {f32({2, 3}), f32({3})};
   return s;
 }
+std::vector<Sample> swiglu_samples() {
+  auto s = activation_samples();
+  s[0].inputs = {f32({2, 3}), f32({2, 3})};
+  return s;
+}
 std::vector<Sample> softmax_samples() {
   auto s = activation_samples();
   s[0].counts = Counts{.softmax_elements = 6};
@@ -82,6 +87,7 @@ std::vector<OpDef> activation_ops() {
       activation("HardSigmoid", {alpha, beta}),
       activation("HardSwish"),
       activation("Swish", {alpha}),
+      {"SwiGLU", 2, 2, 1, 1, {alpha}, infer_broadcast, cost_activation, swiglu_samples, true},  // Swish(a) * b
       activation("Gelu", {{"approximate", AttrKind::text}}),
       activation("LeakyRelu", {alpha}),
       activation("ThresholdedRelu", {alpha}),

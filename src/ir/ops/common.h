@@ -61,5 +61,6 @@ std::vector<OpDef> resize_ops();
 std::vector<OpDef> recurrent_ops();
 std::vector<OpDef> quantize_ops();
 std::vector<OpDef> generate_ops();
+std::vector<OpDef> signal_ops();
 
 }  // namespace hone::ops

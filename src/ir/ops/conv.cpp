@@ -111,6 +111,34 @@ Status infer_conv_transpose(InferContext& c) {
 // DeformConv: x, w, offset, [b], [mask]; the products are a convolution's.
 Counts cost_deform_conv(const CostContext& c) { return count_conv(c, 1, c.has_input(3)); }
 
+// A causal depthwise convolution along time: x batch x channels x steps, weight channels x 1 x k; the state holds the
+// last k - 1 steps.
+Status infer_causal_conv(InferContext& c) {
+  HONE_TRY_ASSIGN(const Shape x, ranked(c, 0, 3));
+  HONE_TRY_ASSIGN(const Shape w, ranked(c, 1, 3));
+  if (x.size() != 3 || w.size() != 3) return c.fail("the input and the weight must have 3 dimensions");
+  if ((x[1] >= 0 && w[0] >= 0 && x[1] != w[0]) || w[1] > 1 || w[1] == 0 || w[2] == 0)
+    return c.fail(fmt::format("{} channels, but the weight is {}", x[1], to_string(w)));
+  c.set_output(0, c.input(0));
+  c.set_output(1, {c.input(0).dtype, {x[0], x[1], w[2] < 0 ? kUnknown : w[2] - 1}});
+  return {};
+}
+
+Counts cost_causal_conv(const CostContext& c) {
+  Counts n = count_conv(c, 1, c.has_input(2));
+  const std::string_view fused = c.attrs().text("activation", "none");
+  if (fused == "silu" || fused == "swish") n.activation_elements = c.elements_out();
+  return n;
+}
+
+std::vector<Sample> causal_conv_samples() {
+  Sample s{.label = "k 4, SiLU", .inputs = {f32({1, 6, 5}), f32({6, 1, 4})}};
+  s.attrs = {{"activation", std::string("silu")}};
+  s.outputs = {f32({1, 6, 5}), f32({1, 6, 3})};
+  s.counts = Counts{.macs_conv = 120, .acts_conv = 30, .activation_elements = 30};
+  return {s};
+}
+
 std::vector<Sample> conv_samples() {
   Sample s{.label = "3x3 stride 2 grouped with bias", .inputs = {f32({1, 4, 9, 9}), f32({6, 2, 3, 3}), f32({6})}};
   s.attrs = {{"group", int64_t{2}}, {"pads", std::vector<int64_t>{1, 1, 1, 1}}, {"strides", std::vector<int64_t>{2, 2}}};
@@ -171,6 +199,7 @@ std::vector<OpDef> conv_ops() {
       {"ConvInteger", 2, 4, 1, 1, kConvAttrs, infer_conv_integer, cost_conv_integer, conv_integer_samples},
       {"QLinearConv", 8, 9, 1, 1, kConvAttrs, infer_qlinear_conv, cost_qlinear_conv, qlinear_conv_samples},
       {"DeformConv", 3, 5, 1, 1, with(kConvAttrs, {{"offset_group", AttrKind::integer}}), infer_conv, cost_deform_conv, deform_conv_samples},
+      {"CausalConvWithState", 2, 4, 2, 2, {{"activation", AttrKind::text}}, infer_causal_conv, cost_causal_conv, causal_conv_samples},
   };
 }
 

@@ -452,7 +452,7 @@ std::vector<OpDef> shape_ops() {
       {"BitCast", 1, 1, 1, 1, {{"to", AttrKind::integer, true}}, infer_bit_cast, nullptr, bit_cast_samples},
       {"Dropout", 1, 3, 1, 2, {{"seed", AttrKind::integer}}, infer_dropout, nullptr, dropout_samples, true},
       {"DepthToSpace", 1, 1, 1, 1, {{"blocksize", AttrKind::integer, true}, {"mode", AttrKind::text}}, infer_blocks<false>, nullptr, depth_to_space_samples},
-      {"SpaceToDepth", 1, 1, 1, 1, {{"blocksize", AttrKind::integer, true}}, infer_blocks<true>, nullptr, space_to_depth_samples},
+      {"SpaceToDepth", 1, 1, 1, 1, {{"blocksize", AttrKind::integer, true}, {"mode", AttrKind::text}}, infer_blocks<true>, nullptr, space_to_depth_samples},
   };
 }
 

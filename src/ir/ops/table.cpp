@@ -11,7 +11,7 @@ std::vector<OpDef> make_table() {
   using namespace ops;
   std::vector<OpDef> all;
   for (auto family : {conv_ops, product_ops, attention_ops, norm_ops, pool_ops, activation_ops, elementwise_ops, shape_ops, index_ops, reduce_ops,
-                      resize_ops, recurrent_ops, quantize_ops, generate_ops})
+                      resize_ops, recurrent_ops, quantize_ops, generate_ops, signal_ops})
     for (OpDef& def : family()) all.push_back(std::move(def));
   std::ranges::sort(all, {}, &OpDef::name);
   return all;
