@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "ir/infer.h"
+#include "ir/recognise.h"
 
 namespace hone::cli {
 
@@ -33,6 +34,7 @@ void add_network(Command& command, NetworkOptions& options, std::string argument
 void add_bindings(Command& command, NetworkOptions& options) {
   command.options.push_back({"--input", "[NAME=]SHAPE", &options.inputs, "shape of an input, as in 1x3x224x224; the name may be left out of a network with one"});
   command.options.push_back({"--batch", "N", &options.batch, "batch size"});
+  command.options.push_back({"--raw", "", &options.raw, "a file's nodes as they are; else what exporters scatter is put together (LayerNormalization, Gelu, Attention): MACs, parameters and activations are the same"});
 }
 
 Result<Network> open(const NetworkOptions& options) {
@@ -41,7 +43,7 @@ Result<Network> open(const NetworkOptions& options) {
   // What is built from an Arch is typed already; only another shape needs inference.
   if (network.arch && bound.inputs.empty() && !bound.batch) return network;
   HONE_TRY_ASSIGN(Inferred inferred, infer(std::move(network.graph), bound));
-  network.graph = std::move(inferred.graph);
+  network.graph = network.arch || options.raw ? std::move(inferred.graph) : recognise(inferred.graph);
   return network;
 }
 

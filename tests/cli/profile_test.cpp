@@ -88,6 +88,32 @@ TEST(Profile, ConventionsAreNamed) {
   EXPECT_NE(bad.err.find("ptflops-hooks"), std::string::npos) << bad.err;
 }
 
+// What exporters scatter is put together for people, and counts the same.
+TEST(Profile, AnExportedFileSpeaksOfAttention) {
+  const std::string file = HONE_SOURCE_DIR "/tests/data/exports/timm-deit_tiny_patch16_224-224-unfused-op13.onnx";
+  const Json joined = json("profile " + file), raw = json("profile --raw " + file);
+  for (const char* key : {"macs", "params", "acts"}) EXPECT_EQ(joined["totals"][key], raw["totals"][key]) << key;
+  const auto nodes = [](const Json& j, const char* op) {
+    for (const Json& row : j["rows"])
+      if (row["op"] == op) return row["nodes"].get<int>();
+    return 0;
+  };
+  EXPECT_EQ(nodes(joined, "Attention"), 12);
+  EXPECT_EQ(nodes(joined, "LayerNormalization"), 25);
+  EXPECT_EQ(nodes(raw, "Attention"), 0);
+  EXPECT_EQ(nodes(raw, "Softmax"), 12);
+}
+
+TEST(Profile, AMissingShapeIsAskedForByName) {
+  const std::string folder = scratch_folder();
+  const Ran ran = shell("cat >open.hone <<'E'\nhone graph 1\nname \"open\"\ninput image: f32[?,3,?,?]\ny = Relu(image)\noutput y\nE\nhone profile open.hone", folder);
+  EXPECT_EQ(ran.exit, 2) << ran.err;
+  EXPECT_NE(ran.err.find("the shape of input 'image' is not known"), std::string::npos) << ran.err;
+  EXPECT_NE(ran.err.find("--input image=1x3x224x224"), std::string::npos) << ran.err;
+  EXPECT_EQ(shell("hone profile open.hone --input image=1x3x32x32", folder).exit, 0);
+  EXPECT_EQ(shell("hone profile open.hone --input 1x3x32x32", folder).exit, 0);
+}
+
 TEST(Profile, ExplainsTheProducts) {
   const Json j = json("profile timm/resnet18 --explain");
   int64_t sum = 0;
