@@ -65,18 +65,10 @@ void Graph::reindex() {
   for (ValueId v = 0; v < values.size(); ++v) by_name_.emplace(values[v].name, v);
 }
 
-Graph prune(const Graph& graph) {
-  std::vector<bool> live(graph.values.size(), false), keep(graph.nodes.size(), false);
-  for (ValueId v : graph.outputs) live[v] = true;
-  for (size_t n = graph.nodes.size(); n-- > 0;) {
-    const Node& node = graph.nodes[n];
-    if (!std::ranges::any_of(node.outputs, [&](ValueId v) { return v != kNoValue && live[v]; })) continue;
-    keep[n] = true;
-    for (ValueId v : node.outputs)
-      if (v != kNoValue) live[v] = true;
-    for (ValueId v : node.inputs)
-      if (v != kNoValue) live[v] = true;
-  }
+namespace {
+
+// The graph of the nodes and values marked, renumbered.
+Graph selected(const Graph& graph, const std::vector<bool>& keep_node, const std::vector<bool>& mentioned) {
   Graph out;
   out.name = graph.name;
   out.modules = graph.modules;
@@ -84,7 +76,7 @@ Graph prune(const Graph& graph) {
   std::vector<ValueId> moved(graph.values.size(), kNoValue);
   for (ValueId v = 0; v < graph.values.size(); ++v) {
     const ValueKind kind = graph.values[v].kind;
-    if (!live[v] && kind != ValueKind::input && kind != ValueKind::parameter && kind != ValueKind::buffer) continue;
+    if (!mentioned[v] && kind != ValueKind::input && kind != ValueKind::parameter && kind != ValueKind::buffer) continue;
     moved[v] = out.add_value(graph.values[v]);
     out.values[moved[v]].producer = kNoNode;
   }
@@ -94,7 +86,7 @@ Graph prune(const Graph& graph) {
     return ids;
   };
   for (size_t n = 0; n < graph.nodes.size(); ++n) {
-    if (!keep[n]) continue;
+    if (!keep_node[n]) continue;
     Node node = graph.nodes[n];
     node.inputs = move_all(std::move(node.inputs));
     node.outputs = move_all(std::move(node.outputs));
@@ -103,6 +95,36 @@ Graph prune(const Graph& graph) {
   out.inputs = move_all(graph.inputs);
   out.outputs = move_all(graph.outputs);
   return out;
+}
+
+void mark(const std::vector<ValueId>& ids, std::vector<bool>& marks) {
+  for (ValueId v : ids)
+    if (v != kNoValue) marks[v] = true;
+}
+
+}  // namespace
+
+Graph prune(const Graph& graph) {
+  std::vector<bool> live(graph.values.size(), false), keep(graph.nodes.size(), false);
+  mark(graph.outputs, live);
+  for (size_t n = graph.nodes.size(); n-- > 0;) {
+    const Node& node = graph.nodes[n];
+    if (!std::ranges::any_of(node.outputs, [&](ValueId v) { return v != kNoValue && live[v]; })) continue;
+    keep[n] = true;
+    mark(node.outputs, live);
+    mark(node.inputs, live);
+  }
+  return selected(graph, keep, live);
+}
+
+Graph without_unused_values(const Graph& graph) {
+  std::vector<bool> mentioned(graph.values.size(), false);
+  mark(graph.outputs, mentioned);
+  for (const Node& node : graph.nodes) {
+    mark(node.outputs, mentioned);
+    mark(node.inputs, mentioned);
+  }
+  return selected(graph, std::vector<bool>(graph.nodes.size(), true), mentioned);
 }
 
 namespace {

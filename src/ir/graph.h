@@ -93,6 +93,8 @@ class Graph {
 
 // Drops nodes whose outputs nobody reads and values nobody mentions (parameters of the state dict stay).
 Graph prune(const Graph& graph);
+// Drops values that no node, input or output mentions; parameters and buffers stay.
+Graph without_unused_values(const Graph& graph);
 // True when both have the same inputs, outputs, nodes, attributes, types and contents under the same names.
 bool equal(const Graph& a, const Graph& b);
 

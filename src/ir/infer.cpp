@@ -141,7 +141,7 @@ Result<Inferred> infer(Graph graph, const Bindings& bindings, bool allow_unknown
     if (value.kind == ValueKind::buffer && value.data && !is_float(value.data->dtype)) out.known[v] = known_contents(*value.data);
   }
   for (const auto& [name, contents] : bindings.contents)
-    if (ValueId v = graph.find(name); v != kNoValue) out.known[v] = contents;
+    if (ValueId v = graph.find(name); v != kNoValue && element_count(contents.shape) == static_cast<int64_t>(contents.size())) out.known[v] = contents;
   for (NodeId n = 0; n < graph.nodes.size(); ++n) HONE_TRY(infer_node(graph, out.known, n));
   out.graph = std::move(graph);
   return out;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <ranges>
 
 #include "ir/op.h"
 
@@ -13,7 +14,7 @@ namespace {
 // The graph under rewriting. A match replaces the last node of its pattern; the others lose their reader and are pruned.
 class Rewriter {
  public:
-  explicit Rewriter(const Graph& g) : g_(g), uses_(g.values.size(), 0), before_(g.nodes.size()) {
+  explicit Rewriter(const Graph& g) : original_(g), g_(g), uses_(g.values.size(), 0), before_(g.nodes.size()) {
     for (const Node& n : g_.nodes)
       for (ValueId v : n.inputs)
         if (v != kNoValue) ++uses_[v];
@@ -101,12 +102,36 @@ class Rewriter {
       for (Node& n : before_[i]) nodes.push_back(std::move(n));
       nodes.push_back(std::move(g_.nodes[i]));
     }
+    // Drop what a match took the last reader from; what nobody ever read stays and is counted, as the file has it.
+    const std::vector<int> before = readers(original_.nodes, original_.outputs);
+    std::vector<int> now = readers(nodes, g_.outputs);
+    std::vector<Node> kept;
+    for (size_t i = nodes.size(); i-- > 0;) {
+      const bool lost = std::ranges::all_of(nodes[i].outputs, [&](ValueId v) { return v == kNoValue || now[v] == 0; }) &&
+                        std::ranges::any_of(nodes[i].outputs, [&](ValueId v) { return v < before.size() && before[v] > 0; });
+      if (lost) {
+        for (ValueId v : nodes[i].inputs)
+          if (v != kNoValue) --now[v];
+      } else {
+        kept.push_back(std::move(nodes[i]));
+      }
+    }
     g_.nodes.clear();
-    for (Node& n : nodes) g_.add_node(std::move(n));
-    return prune(g_);
+    for (Node& n : kept | std::views::reverse) g_.add_node(std::move(n));
+    return without_unused_values(g_);
   }
 
  private:
+  std::vector<int> readers(const std::vector<Node>& nodes, const std::vector<ValueId>& outputs) const {
+    std::vector<int> count(g_.values.size(), 0);
+    for (const Node& n : nodes)
+      for (ValueId v : n.inputs)
+        if (v != kNoValue) ++count[v];
+    for (ValueId v : outputs) ++count[v];
+    return count;
+  }
+
+  const Graph& original_;
   Graph g_;
   std::vector<int> uses_;
   std::vector<std::vector<Node>> before_;

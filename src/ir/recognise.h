@@ -1,6 +1,7 @@
 // Puts back together what exporters scatter over many nodes, so that a profile speaks of Linear, LayerNormalization,
 // Gelu, HardSwish, Swish and Attention. MACs, parameters and activations stay the same to the integer; norms and
-// activation functions become countable. Nodes that nobody reads are dropped.
+// activation functions become countable. A node whose last reader a pattern took goes;
+// one that nobody ever read stays, as the file has it.
 //
 // Every intermediate value must have one reader inside its pattern, so nothing is ever counted twice or lost.
 #pragma once

@@ -7,7 +7,28 @@ namespace hone::ops {
 
 namespace {
 
-// Clip is counted as the ReLU6 it nearly always is; its bounds are scalars.
+// A Clip between two bounds is an activation function (ReLU6 and its like); with one bound it guards a division or a
+// computed padding, and counts nothing. Exporters clip paddings, so it folds.
+Counts cost_clip(const CostContext& c) { return c.has_input(1) && c.has_input(2) ? cost_activation(c) : Counts{}; }
+
+Status infer_clip(InferContext& c) {
+  HONE_TRY(infer_same(c));
+  const Known* x = c.known(0);
+  if (!x) return {};
+  Known out = *x;
+  for (size_t i = 1; i < 3; ++i) {
+    if (!c.has_input(i)) continue;
+    const Known* bound = c.known(i);
+    if (!bound || bound->size() != 1 || bound->is_float() != x->is_float()) return {};
+    const auto apply = [&](auto v, auto limit) { return i == 1 ? std::max(v, limit) : std::min(v, limit); };
+    for (double& v : out.floats) v = apply(v, bound->floats[0]);
+    for (int64_t& v : out.ints)
+      if (v != kUnknownElement) v = bound->ints[0] == kUnknownElement ? kUnknownElement : apply(v, bound->ints[0]);
+  }
+  c.set_known(0, std::move(out));
+  return {};
+}
+
 Status infer_prelu(InferContext& c) {
   HONE_TRY_ASSIGN(const Shape x, ranked(c, 0));
   HONE_TRY_ASSIGN(const Shape slope, ranked(c, 1));
@@ -34,25 +55,6 @@ std::vector<Sample> activation_samples() {
   s.counts = Counts{.activation_elements = 6};
   return {s};
 }
-// Exporters clip paddings that they compute (TensorFlow's SAME), so bounds work on known contents, too.
-Status infer_clip(InferContext& c) {
-  HONE_TRY(infer_same(c));
-  const Known* x = c.known(0);
-  if (!x) return {};
-  Known out = *x;
-  for (size_t i = 1; i < 3; ++i) {
-    if (!c.has_input(i)) continue;
-    const Known* bound = c.known(i);
-    if (!bound || bound->size() != 1 || bound->is_float() != x->is_float()) return {};
-    const auto apply = [&](auto v, auto limit) { return i == 1 ? std::max(v, limit) : std::min(v, limit); };
-    for (double& v : out.floats) v = apply(v, bound->floats[0]);
-    for (int64_t& v : out.ints)
-      if (v != kUnknownElement) v = bound->ints[0] == kUnknownElement ? kUnknownElement : apply(v, bound->ints[0]);
-  }
-  c.set_known(0, std::move(out));
-  return {};
-}
-
 std::vector<Sample> clip_samples() {
   auto s = activation_samples();
   s[0].inputs = {f32({2, 3}), f32({}), f32({})};
@@ -98,7 +100,7 @@ std::vector<OpDef> activation_ops() {
       activation("Softsign"),
       activation("Mish"),
       activation("Shrink", {{"bias", AttrKind::real}, {"lambd", AttrKind::real}}),
-      {"Clip", 1, 3, 1, 1, {}, infer_clip, cost_activation, clip_samples, true},
+      {"Clip", 1, 3, 1, 1, {}, infer_clip, cost_clip, clip_samples, true},
       {"PRelu", 2, 2, 1, 1, {}, infer_prelu, cost_activation, prelu_samples, true},
       {"Softmax", 1, 1, 1, 1, {{"axis", AttrKind::integer}}, infer_softmax, cost_softmax, softmax_samples, true},
       {"LogSoftmax", 1, 1, 1, 1, {{"axis", AttrKind::integer}}, infer_softmax, cost_softmax, softmax_samples, true},

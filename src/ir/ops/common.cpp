@@ -40,6 +40,12 @@ Result<std::optional<std::vector<int64_t>>> known_axes(const InferContext& c, si
   return std::optional(axes);
 }
 
+std::vector<int64_t> strides_of(const Shape& shape) {
+  std::vector<int64_t> out(shape.size(), 1);
+  for (size_t i = shape.size(); i-- > 1;) out[i - 1] = out[i] * shape[i];
+  return out;
+}
+
 Status infer_same(InferContext& c) {
   c.set_output(0, c.input(0));
   return {};

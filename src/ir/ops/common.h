@@ -21,6 +21,23 @@ std::optional<std::vector<int64_t>> known_ints(const InferContext& c, size_t i);
 // Axes given by input i, normalised; nothing when they are not known. All axes when the input is left out.
 Result<std::optional<std::vector<int64_t>>> known_axes(const InferContext& c, size_t i, size_t rank);
 
+// Known contents of a tensor of `shape` whose element at a coordinate is `from`'s at f(coordinate), as a flat index.
+template <class F>
+Known rearranged(const Known& from, const Shape& shape, F f) {
+  Known out{from.dtype, shape, {}, {}};
+  const int64_t n = element_count(shape).value_or(0);
+  std::vector<int64_t> at(shape.size(), 0);
+  for (int64_t i = 0; i < n; ++i) {
+    const auto source = static_cast<size_t>(f(at));
+    if (from.is_float()) out.floats.push_back(from.floats.at(source));
+    else out.ints.push_back(from.ints.at(source));
+    for (size_t d = shape.size(); d-- > 0 && ++at[d] == shape[d];) at[d] = 0;
+  }
+  return out;
+}
+// Distance in elements between neighbours along each dimension (row-major).
+std::vector<int64_t> strides_of(const Shape& shape);
+
 // Shape rules that many operators share.
 Status infer_same(InferContext& c);       // output 0 has the type of input 0
 Status infer_broadcast(InferContext& c);  // all inputs broadcast together; type of input 0

@@ -40,7 +40,8 @@ Status infer_slice(InferContext& c) {
     return {};
   }
   const Shape in = x;
-  Range only{};
+  std::vector<Range> ranges;
+  for (Dim d : x) ranges.push_back({0, 1, d});
   const bool known = begins && ends && steps;
   if (known && (begins->size() != axes->size() || ends->size() != axes->size() || steps->size() != axes->size() || axes->size() > x.size()))
     return c.fail("starts, ends, axes and steps differ in length");
@@ -52,26 +53,19 @@ Status infer_slice(InferContext& c) {
       continue;
     }
     if ((*steps)[i] == 0 || (*steps)[i] == INT64_MIN) return c.fail("a step of 0 never ends");
-    only = slice_range(d, (*begins)[i], (*ends)[i], (*steps)[i]);
-    d = only.count;
+    Range& range = ranges[static_cast<size_t>((*axes)[i])];
+    range = slice_range(d, (*begins)[i], (*ends)[i], (*steps)[i]);
+    d = range.count;
   }
   c.set_output(0, {c.input(0).dtype, x});
   const Known* k = c.known(0);
-  if (!k || k->size() == 0 || !known || axes->size() != 1 || !is_static(in)) return {};
-  // Rows of `inner` elements along the axis, `outer` times.
-  const auto axis = static_cast<size_t>((*axes)[0]);
-  int64_t outer = 1, inner = 1;
-  for (size_t i = 0; i < in.size(); ++i) (i < axis ? outer : inner) *= i == axis ? 1 : in[i];
-  Known out{k->dtype, x, {}, {}};
-  for (int64_t o = 0; o < outer; ++o)
-    for (int64_t i = 0; i < only.count; ++i)
-      for (int64_t e = 0; e < inner; ++e) {
-        const auto at = static_cast<size_t>((o * in[axis] + only.begin + i * only.step) * inner + e);
-        if (at >= k->size()) return {};
-        if (k->is_float()) out.floats.push_back(k->floats[at]);
-        else out.ints.push_back(k->ints[at]);
-      }
-  c.set_known(0, std::move(out));
+  if (!k || !known || k->shape != in) return {};
+  const auto stride = strides_of(in);
+  c.set_known(0, rearranged(*k, x, [&](const std::vector<int64_t>& at) {
+    int64_t flat = 0;
+    for (size_t i = 0; i < at.size(); ++i) flat += (ranges[i].begin + at[i] * ranges[i].step) * stride[i];
+    return flat;
+  }));
   return {};
 }
 
@@ -85,16 +79,22 @@ Status infer_gather(InferContext& c) {
   c.set_output(0, {c.input(0).dtype, out});
   const Known* k = c.known(0);
   const auto at = known_ints(c, 1);
-  if (!k || !at || x.size() != 1) return {};
-  Known picked{k->dtype, out, {}, {}};
-  const auto n = static_cast<int64_t>(k->size());
-  for (int64_t i : *at) {
-    if (i < -n || i >= n) return c.fail(fmt::format("index {} is outside {} elements", i, n));
-    const auto p = static_cast<size_t>(i < 0 ? i + n : i);
-    if (k->is_float()) picked.floats.push_back(k->floats[p]);
-    else picked.ints.push_back(k->ints[p]);
-  }
-  c.set_known(0, std::move(picked));
+  const auto n = element_count(out);
+  if (!k || !at || k->shape != x || !n || *n > kMaxKnown) return {};
+  const Dim size = x[static_cast<size_t>(axis)];
+  for (int64_t i : *at)
+    if (i < -size || i >= size) return c.fail(fmt::format("index {} is outside {} elements", i, size));
+  // Output element o, i, s (outer, index, inner) is the input's o, at[i], s.
+  int64_t inner = 1;
+  for (size_t i = static_cast<size_t>(axis) + 1; i < x.size(); ++i) inner *= x[i];
+  const auto count = static_cast<int64_t>(at->size());
+  int64_t flat = 0;
+  c.set_known(0, rearranged(*k, out, [&](const std::vector<int64_t>&) {
+    const int64_t s = flat % inner, i = flat / inner % count, o = flat / inner / count;
+    ++flat;
+    const int64_t p = (*at)[static_cast<size_t>(i)];
+    return (o * size + (p < 0 ? p + size : p)) * inner + s;
+  }));
   return {};
 }
 

@@ -136,23 +136,13 @@ Status infer_transpose(InferContext& c) {
   }
   c.set_output(0, {c.input(0).dtype, out});
   const Known* k = c.known(0);
-  if (!k || !is_static(out)) return {};
-  // Position in the input of each output element, counted up like an odometer.
-  std::vector<size_t> stride(x.size(), 1), step(x.size()), at(x.size(), 0);
-  for (size_t i = x.size(); i-- > 1;) stride[i - 1] = stride[i] * static_cast<size_t>(x[i]);
-  for (size_t i = 0; i < x.size(); ++i) step[i] = stride[static_cast<size_t>(perm[i])];
-  Known moved{k->dtype, out, {}, {}};
-  for (size_t n = 0, from = 0; n < k->size(); ++n) {
-    if (k->is_float()) moved.floats.push_back(k->floats[from]);
-    else moved.ints.push_back(k->ints[from]);
-    for (size_t i = x.size(); i-- > 0;) {
-      from += step[i];
-      if (++at[i] < static_cast<size_t>(out[i])) break;
-      from -= step[i] * static_cast<size_t>(out[i]);
-      at[i] = 0;
-    }
-  }
-  c.set_known(0, std::move(moved));
+  if (!k || k->shape != x) return {};
+  const auto stride = strides_of(x);
+  c.set_known(0, rearranged(*k, out, [&](const std::vector<int64_t>& at) {
+    int64_t flat = 0;
+    for (size_t i = 0; i < perm.size(); ++i) flat += at[i] * stride[static_cast<size_t>(perm[i])];
+    return flat;
+  }));
   return {};
 }
 
