@@ -23,6 +23,18 @@ Status within(std::initializer_list<Bound> bounds, const std::string& where) {
 
 double real(int64_t v) { return static_cast<double>(v); }
 
+// Integers among options are sizes and counts: what builders multiply must stay far from 64 bits.
+Status check_options(const Options& options, const std::string& where) {
+  constexpr double kLargest = 1 << 20;
+  for (const auto& [key, option] : options) {
+    std::vector<int64_t> values;
+    if (const auto* v = std::get_if<int64_t>(&option)) values = {*v};
+    if (const auto* v = std::get_if<std::vector<int64_t>>(&option)) values = *v;
+    for (int64_t v : values) HONE_TRY(within({{key.c_str(), real(v), -kLargest, kLargest}}, where + ": options"));
+  }
+  return {};
+}
+
 }  // namespace
 
 Status check(const Arch& a) {
@@ -40,6 +52,9 @@ Status check(const Arch& a) {
                    {"classes", real(a.head.classes), 0, kWidth},
                    {"dropout", a.head.dropout, 0, 1}},
                   a.name + ": head"));
+  HONE_TRY(check_options(a.options, a.name));
+  HONE_TRY(check_options(a.stem.options, a.name + ": stem"));
+  HONE_TRY(check_options(a.head.options, a.name + ": head"));
   double blocks = 0;
   for (size_t i = 0; i < a.stages.size(); ++i) {
     const Stage& s = a.stages[i];
@@ -53,6 +68,7 @@ Status check(const Arch& a) {
                      {"se", s.se, 0, 1024},
                      {"heads", real(s.heads), 0, 1 << 16}},
                     where));
+    HONE_TRY(check_options(s.options, where));
     blocks += real(s.depth);
   }
   return within({{"number of blocks", blocks, 0, 8192}}, a.name);

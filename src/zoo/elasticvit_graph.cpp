@@ -123,7 +123,7 @@ ValueId stage(Builder& b, ValueId x, const Stage& s) {
   const ValueId offsets = signed_offsets(b, b.shape(x)[2]);
   for (int64_t i = 0; i < s.depth; ++i) {
     Builder::Scope block(b, fmt::format("blocks.{}", i));
-    x = feed_forward(b, attention(b, x, option_int(s.options, "value_scale", 2), offsets), expand);
+    x = feed_forward(b, attention(b, x, option_size(b, s.options, "value_scale", 2), offsets), expand);
   }
   return x;
 }

@@ -119,6 +119,7 @@ Result<Graph> build_levit(const Arch& a) {
   for (size_t i = 0; i < a.stages.size() && !b.failed(); ++i) {
     const Stage& s = a.stages[i];
     Builder::Scope stage(b, fmt::format("stages.{}", i));
+    if (s.heads < 1 || s.width < net.key_dim) b.fail(fmt::format("{} heads, width {}: expected a head, and the width of a key ({})", s.heads, s.width, net.key_dim));
     if (s.stride == 2) {
       Builder::Scope downsample(b, "downsample");
       x = net.mlp(net.shrink(x, s, width, side), s.width, kShrinkMlpRatio * s.width);
@@ -131,7 +132,7 @@ Result<Graph> build_levit(const Arch& a) {
     for (int64_t k = 0; k < s.depth; ++k) {
       Builder::Scope block(b, fmt::format("blocks.{}", k));
       x = b.add(x, net.attention(x, s, side, offsets));
-      x = net.mlp(x, s.width, static_cast<int64_t>(static_cast<double>(s.width) * s.expand));
+      x = net.mlp(x, s.width, hidden_width(b, s.width, s.expand));
     }
   }
 

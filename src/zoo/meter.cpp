@@ -22,7 +22,7 @@ namespace {
 constexpr float kEncoderEps = 1e-5f, kCrossEps = 1e-12f;
 constexpr int64_t kPositions = 514, kFirstPosition = 2;  // RoBERTa: padding index + 1
 
-int64_t hidden(const Stage& s) { return static_cast<int64_t>(static_cast<double>(s.width) * s.expand); }
+int64_t hidden(Builder& b, const Stage& s) { return hidden_width(b, s.width, s.expand); }
 
 struct Meter {
   Builder& b;
@@ -33,7 +33,7 @@ struct Meter {
   ValueId image_encoder(ValueId image) {
     Builder::Scope scope(b, "vit_model.visual");
     const Init normal{Init::Kind::normal, 0.02f};
-    const int64_t patch = option_int(a.stem.options, "patch", 16), d = clip.width;
+    const int64_t patch = option_size(b, a.stem.options, "patch", 16), d = clip.width;
     ConvSpec spec = conv_spec(d, patch, patch);
     spec.pad = {0, 0, 0, 0};
     const ValueId cls = b.reshape(b.parameter("class_embedding", {d}, normal), {1, 1, d});
@@ -49,7 +49,7 @@ struct Meter {
         y = b.linear(multi_head_attention(b, qkv[0], qkv[1], qkv[2], clip.heads), "out_proj", d);
       }
       x = b.add(x, y);
-      y = quick_gelu(b, b.linear(b.layer_norm(x, "ln_2", kEncoderEps), "mlp.c_fc", hidden(clip)));
+      y = quick_gelu(b, b.linear(b.layer_norm(x, "ln_2", kEncoderEps), "mlp.c_fc", hidden(b, clip)));
       x = b.add(x, b.linear(y, "mlp.c_proj", d));
     }
     return b.layer_norm(x, "ln_post", kEncoderEps);  // of every token
@@ -60,12 +60,12 @@ struct Meter {
     ValueId x;
     {
       Builder::Scope embeddings(b, "embeddings");
-      x = text_embedding(b, text.ids, {option_int(a.options, "vocabulary", 50265), kPositions, 1, roberta.width, kFirstPosition, kEncoderEps});
+      x = text_embedding(b, text.ids, {option_size(b, a.options, "vocabulary", 50265), kPositions, 1, roberta.width, kFirstPosition, kEncoderEps});
     }
     for (int64_t i = 0; i < roberta.depth; ++i) {
       Builder::Scope layer(b, fmt::format("encoder.layer.{}", i));
       x = bert_attention(b, x, x, "attention", roberta.heads, text.mask, kEncoderEps);
-      x = bert_feed_forward(b, x, hidden(roberta), kEncoderEps);
+      x = bert_feed_forward(b, x, hidden(b, roberta), kEncoderEps);
     }
     return x;
   }
@@ -85,7 +85,7 @@ struct Meter {
     Builder::Scope scope(b, name);
     x = bert_attention(b, x, x, "attention", cross.heads, mask, kCrossEps);
     x = bert_attention(b, x, context, "crossattention", cross.heads, context_mask, kCrossEps);
-    return bert_feed_forward(b, x, hidden(cross), kCrossEps);
+    return bert_feed_forward(b, x, hidden(b, cross), kCrossEps);
   }
 
   ValueId modality(int64_t row) { return lookup_row(b, "token_type_embeddings", modalities, cross.width, row); }

@@ -10,6 +10,7 @@
 
 #include "ir/builder.h"
 #include "zoo/families.h"
+#include "zoo/tokens.h"
 
 namespace hone {
 
@@ -30,7 +31,7 @@ Result<Graph> build_selector(const Arch& a) {
     b.fail("a selector has one stage of one 'gru' layer");
     return b.finish();
   }
-  const int64_t hidden = a.stages[0].width, points = option_int(a.options, "points", 100);
+  const int64_t hidden = a.stages[0].width, points = option_size(b, a.options, "points", 100);
   if (hidden < 1 || points < 1 || points > 1 << 20) {
     b.fail(fmt::format("{} hidden units and {} points", hidden, points));
     return b.finish();

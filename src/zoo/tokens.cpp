@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 
@@ -14,7 +15,7 @@ const Init kTruncated{Init::Kind::truncated_normal, 0.02f};
 // For every query (each `step`-th place of a side x side grid) and key of the grid: entry(dy, dx), query minus key.
 template <class Entry>
 ValueId offsets(Builder& b, int64_t side, int64_t step, Entry entry) {
-  constexpr int64_t kMaxSide = 64;  // 4096 x 4096 indices, 128 MiB
+  constexpr int64_t kMaxSide = 48;  // 2304 x 2304 indices, 40 MiB
   if (side < 1 || side > kMaxSide) {
     b.fail(fmt::format("a bias table for {0} x {0} tokens (1 to {1} a side)", side, kMaxSide));
     return 0;
@@ -31,6 +32,18 @@ ValueId offsets(Builder& b, int64_t side, int64_t step, Entry entry) {
 }
 
 }  // namespace
+
+int64_t option_size(Builder& b, const Options& options, const std::string& key, int64_t fallback) {
+  const int64_t v = option_int(options, key, fallback);
+  if (v < 1) b.fail(fmt::format("option {} is {}, expected at least 1", key, v));
+  return std::max<int64_t>(1, v);
+}
+
+int64_t hidden_width(Builder& b, int64_t width, double ratio) {
+  const auto hidden = static_cast<int64_t>(static_cast<double>(width) * ratio);
+  if (hidden < 1) b.fail(fmt::format("an MLP of width {} x {}", width, ratio));
+  return std::max<int64_t>(1, hidden);
+}
 
 ValueId to_tokens(Builder& b, ValueId map) {
   const int64_t c = b.channels(map);

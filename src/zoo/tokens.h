@@ -7,8 +7,14 @@
 #include <vector>
 
 #include "ir/builder.h"
+#include "zoo/arch.h"
 
 namespace hone {
+
+// An option that is a size: one below 1 is an error of the builder, and 1 is returned.
+int64_t option_size(Builder& b, const Options& options, const std::string& key, int64_t fallback);
+// width * ratio of an MLP, at least 1 or an error.
+int64_t hidden_width(Builder& b, int64_t width, double ratio);
 
 ValueId to_tokens(Builder& b, ValueId map);                                    // (B, C, H, W) -> (B, H*W, C)
 ValueId to_map(Builder& b, ValueId tokens, int64_t height, int64_t width);     // (B, H*W, C) -> (B, C, H, W)

@@ -39,7 +39,7 @@ struct Vilt {
   }
 
   ValueId image_embedding(ValueId image, int64_t modality_row) {
-    const int64_t patch = option_int(a.stem.options, "patch", 32), side = a.resolution / patch;
+    const int64_t patch = option_size(b, a.stem.options, "patch", 32), side = a.resolution / patch;
     ConvSpec spec = conv_spec(width, patch, patch, 1, true);
     spec.pad = {0, 0, 0, 0};
     const ValueId map = b.conv(image, "patch_embeddings.projection", spec);
@@ -47,7 +47,7 @@ struct Vilt {
     const Shape grid = b.shape(map);
     const ValueId table = b.parameter("position_embeddings", {1, side * side + 1, width}, {Init::Kind::truncated_normal, 0.02f});
     ValueId x = b.add(to_tokens(b, map), grid_positions(table, side, grid[2], grid[3]));
-    const int64_t patches = grid[2] * grid[3], kept = option_int(a.options, "image_tokens", patches);
+    const int64_t patches = grid[2] * grid[3], kept = option_size(b, a.options, "image_tokens", patches);
     if (kept < patches) x = b.slice(x, 1, 0, kept);
     const ValueId cls = b.add(b.parameter("cls_token", {1, 1, width}, {Init::Kind::truncated_normal, 0.02f}), b.slice(table, 1, 0, 1));
     return b.add(prepend(b, {cls}, x), modality(modality_row));
@@ -60,7 +60,7 @@ struct Vilt {
       y = multi_head_attention(b, b.linear(y, "query", width), b.linear(y, "key", width), b.linear(y, "value", width), stage.heads, mask);
     }
     x = b.add(x, b.linear(y, "attention.output.dense", width));
-    y = b.gelu(b.linear(b.layer_norm(x, "layernorm_after", kEps), "intermediate.dense", static_cast<int64_t>(static_cast<double>(width) * stage.expand)));
+    y = b.gelu(b.linear(b.layer_norm(x, "layernorm_after", kEps), "intermediate.dense", hidden_width(b, width, stage.expand)));
     return b.add(x, b.linear(y, "output.dense", width));
   }
 
@@ -91,7 +91,7 @@ Result<Graph> build_vilt(const Arch& a) {
   Vilt net{b, a, a.stages[0]};
   const bool bare = a.head.kind == "pooler", pair = a.head.kind == "nlvr2";
   const TextInput text = text_input(b, a);
-  const Shape image_shape{1, a.channels, option_int(a.options, "image_height", a.resolution), option_int(a.options, "image_width", a.resolution)};
+  const Shape image_shape{1, a.channels, option_size(b, a.options, "image_height", a.resolution), option_size(b, a.options, "image_width", a.resolution)};
   std::vector<ValueId> images;
   for (int64_t i = 0; i < (pair ? 2 : 1); ++i) images.push_back(b.input(pair ? fmt::format("pixel_values_{}", i) : "pixel_values", DType::f32, image_shape));
 
@@ -103,7 +103,7 @@ Result<Graph> build_vilt(const Arch& a) {
       Builder::Scope embeddings(b, "embeddings");
       {
         Builder::Scope scope(b, "text_embeddings");
-        words = text_embedding(b, text.ids, {option_int(a.options, "vocabulary", 30522), option_int(a.options, "text_length", 40), 2, net.width, 0, kEps});
+        words = text_embedding(b, text.ids, {option_size(b, a.options, "vocabulary", 30522), option_size(b, a.options, "text_length", 40), 2, net.width, 0, kEps});
       }
       words = b.add(words, net.modality(0));
     }

@@ -9,7 +9,7 @@
 namespace hone {
 
 TextInput text_input(Builder& b, const Arch& a) {
-  const int64_t length = option_int(a.options, "text_length", 40);
+  const int64_t length = option_size(b, a.options, "text_length", 40);
   TextInput in;
   in.ids = b.input("input_ids", DType::i64, {1, length});
   if (!option_flag(a.options, "text_mask", false)) return in;

@@ -39,7 +39,7 @@ const Names& names_of(const Arch& a) { return a.names == "torchvision" ? kTorchv
 
 ValueId stem(Builder& b, ValueId x, const Arch& a, const Names& n) {
   if (a.stem.kind == "patchify") {
-    const int64_t p = option_int(a.stem.options, "patch", 16);
+    const int64_t p = option_size(b, a.stem.options, "patch", 16);
     ConvSpec spec = conv_spec(a.stem.width, p, p, 1, true);
     spec.pad = {0, 0, 0, 0};
     return b.conv(x, n.patch, spec);
@@ -69,7 +69,7 @@ ValueId block(Builder& b, ValueId x, const Stage& s, const Names& n) {
     y = multi_head_attention(b, qkv[0], qkv[1], qkv[2], s.heads);
   }
   x = b.add(x, scaled(b, b.linear(y, n.projection, s.width), "ls1", layer_scale));
-  y = b.linear(b.layer_norm(x, n.norm2, kEps), n.fc1, static_cast<int64_t>(static_cast<double>(s.width) * s.expand));
+  y = b.linear(b.layer_norm(x, n.norm2, kEps), n.fc1, hidden_width(b, s.width, s.expand));
   y = b.linear(b.gelu(y), n.fc2, s.width);
   return b.add(x, scaled(b, y, "ls2", layer_scale));
 }

@@ -199,7 +199,7 @@ TEST(Build, PropertyNeverCrashes) {
     if (a.stages.empty()) return;
     Stage& s = a.stages[*rc::gen::inRange<size_t>(0, a.stages.size())];
     const int64_t odd = *rc::gen::element<int64_t>(-1, 0, 1, 2, 3, 7, 8, 255, 1 << 20, INT64_MAX);
-    switch (*rc::gen::inRange(0, 8)) {
+    switch (*rc::gen::inRange(0, 13)) {
       case 0: s.width = odd; break;
       case 1: s.group_width = odd; break;
       case 2: s.kernel = odd; break;
@@ -207,6 +207,18 @@ TEST(Build, PropertyNeverCrashes) {
       case 4: s.expand = static_cast<double>(odd) / 3; break;
       case 5: s.se = static_cast<double>(odd) / 3; break;
       case 6: a.stem.width = odd; break;
+      case 7: s.heads = odd; break;
+      case 8: a.head.classes = odd; break;
+      case 9:
+      case 10:
+      case 11:
+        for (Options* options : {&a.options, &a.stem.options, &s.options, &a.head.options})
+          for (auto& [key, value] : *options) {
+            if (*rc::gen::inRange(0, 2)) continue;
+            if (auto* number = std::get_if<int64_t>(&value)) *number = odd;
+            if (auto* list = std::get_if<std::vector<int64_t>>(&value); list && !list->empty()) list->front() = odd;
+          }
+        break;
       default: a.head.width = odd;
     }
     auto g = build(a);
