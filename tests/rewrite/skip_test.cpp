@@ -1,0 +1,139 @@
+// Skip sets: candidates, and the counts of the DAS specification (fvcore convention, adapters included).
+#include "rewrite/skip.h"
+
+#include <gtest/gtest.h>
+
+#include "cost/profile.h"
+#include "ir/text.h"
+#include "ir/verify.h"
+#include "zoo/catalog.h"
+
+namespace hone {
+
+namespace {
+
+Graph network(const std::string& name) {
+  auto arch = find_arch(name);
+  EXPECT_TRUE(arch) << (arch ? "" : arch.error().text());
+  auto graph = build(arch ? *arch : Arch{});
+  EXPECT_TRUE(graph) << (graph ? "" : graph.error().text());
+  return graph ? *graph : Graph{};
+}
+
+struct Counted {
+  double giga = 0;  // fvcore
+  int64_t macs = 0, params = 0;
+};
+Counted counted(const Graph& g) {
+  auto p = profile(g);
+  EXPECT_TRUE(p) << (p ? "" : p.error().text());
+  if (!p) return {};
+  return {1e-9 * static_cast<double>(convention(*p, "fvcore")->flops), p->totals.macs, p->totals.params};
+}
+
+Graph skipped(const Graph& g, std::string_view variant, const std::vector<int64_t>& set, Adapters adapters = Adapters::das) {
+  auto c = skip_candidates(g, variant);
+  EXPECT_TRUE(c) << (c ? "" : c.error().text());
+  if (!c) return {};
+  auto out = apply_skips(g, *c, set, adapters);
+  EXPECT_TRUE(out) << (out ? "" : out.error().text());
+  if (!out) return {};
+  const Status ok = verify(*out);
+  EXPECT_TRUE(ok) << (ok ? "" : ok.error().text());
+  return *out;
+}
+
+int64_t adapter_params(const Graph& g, bool norms) {
+  int64_t n = 0;
+  for (const Value& v : g.values)
+    if (v.kind == ValueKind::parameter && v.name.find("adapter") != std::string::npos && (norms || v.name.find("layer_norm_before") == std::string::npos))
+      n += *element_count(v.type.shape);
+  return n;
+}
+
+}  // namespace
+
+TEST(Skip, MeterAt384) {
+  const Graph g = network("meter/base-384");
+  const Counted base = counted(g);
+  EXPECT_NEAR(base.giga, 93.225, 0.0005);
+  auto change = [&](std::string_view variant, const std::vector<int64_t>& set) { return counted(skipped(g, variant, set)).giga - base.giga; };
+  EXPECT_NEAR(change("fusion", {}), 1.680, 0.005);
+  EXPECT_NEAR(change("fusion", {2, 4, 8, 9}), -11.16, 0.005);
+  EXPECT_NEAR(100 * change("fusion", {2, 4, 8, 9}) / base.giga, -11.97, 0.01);  // the paper's headline
+  EXPECT_NEAR(change("fusion", {0}), 0.63, 0.005);
+  EXPECT_NEAR(change("fusion", {7}), -3.69, 0.005);
+  EXPECT_NEAR(change("fusion", {0, 1, 2, 9}), -6.84, 0.005);
+  EXPECT_NEAR(change("fusion", {0, 1, 2, 3, 6, 7, 8, 9}), -24.00, 0.005);
+  EXPECT_NEAR(change("global", {6, 18, 22, 23}), -4.51, 0.005);
+}
+
+TEST(Skip, MeterAdapterParameters) {
+  const Graph g = network("meter/base-288");
+  EXPECT_EQ(adapter_params(skipped(g, "fusion", {}), true), 5394816);
+  EXPECT_EQ(adapter_params(skipped(g, "fusion", {}), false), 5339520);
+  const Graph four = skipped(g, "fusion", {2, 4, 8, 9});
+  EXPECT_EQ(adapter_params(four, true), 5376384);
+  EXPECT_EQ(adapter_params(four, false), 5333376);
+  EXPECT_EQ(adapter_params(skipped(g, "global", {6, 18, 22, 23}), false), 6225600);
+  EXPECT_EQ(counted(four).params, counted(g).params - 4 * 9451776 + 5376384);  // the skipped layers' weights are gone
+  for (const char* name : {"adapter_list_l.2.0.down_proj.weight", "adapter_list_v.3.0.up_proj.bias", "cross_modal_text_layers.0.attention.output.adapter.down_proj.weight",
+                           "cross_modal_image_layers.0.crossattention.output.adapter.adapter_layer_norm_before.weight", "cross_modal_image_layers.5.adapter.up_proj.weight"})
+    EXPECT_NE(four.find(name), kNoValue) << name;
+}
+
+TEST(Skip, Vilt) {
+  const Graph g = network("vilt/base");
+  const Counted base = counted(g);
+  EXPECT_NEAR(base.giga, 22.243, 0.0005);
+  EXPECT_NEAR(counted(skipped(g, "", {})).giga - base.giga, 0.875, 0.0005);
+  EXPECT_NEAR(counted(skipped(g, "", {5})).giga - base.giga, -0.923, 0.0005);
+  EXPECT_NEAR(counted(skipped(g, "", {5, 6})).giga - base.giga, -2.720, 0.001);
+  EXPECT_NEAR(counted(skipped(g, "", {1, 3, 5, 7})).giga - base.giga, -6.316, 0.001);
+  EXPECT_EQ(adapter_params(skipped(g, "", {}), true), 3596544);
+  EXPECT_EQ(adapter_params(skipped(g, "", {5}), true), 3594240);
+  EXPECT_EQ(adapter_params(skipped(g, "", {5}), false), 3558912);
+}
+
+TEST(Skip, TheEmptySetWithoutAdaptersIsTheNetwork) {
+  const Graph g = network("vilt/base");
+  EXPECT_TRUE(equal(skipped(g, "", {}, Adapters::identity), g));
+}
+
+// Any network: skipping costs exactly the candidates' own counts.
+TEST(Skip, IdentityRemovesExactlyTheModules) {
+  for (const char* name : {"timm/resnet50", "torchvision/mobilenet_v2", "timm/vit_small_patch16_224", "elasticvit/S1", "meter/base-288"}) {
+    const Graph g = network(name);
+    auto c = skip_candidates(g);
+    ASSERT_TRUE(c) << c.error().text();
+    ASSERT_GE(c->size(), 2u) << name;
+    const Counted base = counted(g);
+    const auto last = static_cast<int64_t>(c->size()) - 1;
+    const Counted after = counted(skipped(g, "", {0, last}, Adapters::identity));
+    EXPECT_EQ(after.macs, base.macs - c->front().macs - c->back().macs) << name;
+    EXPECT_EQ(after.params, base.params - c->front().params - c->back().params) << name;
+  }
+}
+
+TEST(Skip, CandidatesOfAResNetAreItsBlocksThatKeepTheShape) {
+  auto c = skip_candidates(network("timm/resnet50"));
+  ASSERT_TRUE(c);
+  EXPECT_EQ(c->size(), 12u);  // 16 blocks, of which the first of each stage changes the shape
+  EXPECT_EQ(c->front().module, "layer1.1");
+}
+
+TEST(Skip, ErrorsHelp) {
+  const Graph g = network("timm/resnet50");
+  EXPECT_EQ(skip_candidates(g, "both").error().code, Code::usage);
+  const auto c = *skip_candidates(g);
+  EXPECT_EQ(apply_skips(g, c, {99}, Adapters::identity).error().code, Code::usage);
+  EXPECT_EQ(apply_skips(g, c, {1, 1}, Adapters::identity).error().code, Code::usage);
+  EXPECT_EQ(apply_skips(g, c, {1}, Adapters::das).error().code, Code::usage);
+  EXPECT_FALSE(skip_candidates(network("torchvision/vgg11")));
+  EXPECT_EQ(*parse_skip_set("2,4,8,9"), (std::vector<int64_t>{2, 4, 8, 9}));
+  EXPECT_TRUE(parse_skip_set("")->empty());
+  EXPECT_FALSE(parse_skip_set("2,x"));
+  EXPECT_FALSE(parse_skip_set("2,"));
+}
+
+}  // namespace hone
