@@ -9,6 +9,8 @@ const std::vector<Entry>& commands() {
       {"zoo", "the networks that hone knows by name", zoo_command},
       {"scale", "a network grown or shrunk to a budget", scale_command},
       {"check", "a network against recorded outputs", check_command},
+      {"skip list", "the modules of a network that can be skipped", skip_list_command},
+      {"skip apply", "a network without some of its modules, and what that saves", skip_apply_command},
       {"completion", "the completion script for a shell", completion_command},
   };
   return table;

@@ -11,6 +11,8 @@ Command zoo_command();
 Command scale_command();
 Command export_command();
 Command check_command();
+Command skip_list_command();
+Command skip_apply_command();
 Command completion_command();
 
 }  // namespace hone::cli

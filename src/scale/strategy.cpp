@@ -6,8 +6,8 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <numeric>
-#include <vector>
+
+#include "core/nearest.h"
 
 namespace hone {
 
@@ -37,18 +37,7 @@ double* weight_of(Strategy& s, char letter) {
   }
 }
 
-size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 0; i < a.size(); ++i) {
-    size_t diagonal = row[0]++;
-    for (size_t j = 0; j < b.size(); ++j)
-      diagonal = std::exchange(row[j + 1], std::min({row[j + 1] + 1, row[j] + 1, diagonal + (a[i] != b[j])}));
-  }
-  return row.back();
-}
-
-std::string nearest(std::string_view text) {
+std::string nearest_strategy(std::string_view text) {
   constexpr std::string_view kCommon[] = {"dWr", "dwr", "dw", "wr", "dr", "d", "w", "r", "g", "d1_w8_g8_r1", "d1_w4_g4_r1", "d1_w1_g1_r1", "w1_g1"};
   return std::string(*std::min_element(std::begin(kCommon), std::end(kCommon),
                                        [&](auto a, auto b) { return edit_distance(a, text) < edit_distance(b, text); }));
@@ -58,7 +47,7 @@ tl::unexpected<Error> bad(std::string_view text, size_t column, std::string mess
   return fail(Code::usage, fmt::format("strategy '{}', column {}: {}", text, column + 1, message), {},
               fmt::format("did you mean '{}'? letters are d (depth), w (width), g (group width), r (resolution), each with an optional "
                           "weight, as in d1_w8_g8_r1; dWr is the recommended one",
-                          nearest(text)));
+                          nearest_strategy(text)));
 }
 
 }  // namespace
