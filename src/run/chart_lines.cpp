@@ -13,7 +13,7 @@ namespace hone::svg {
 namespace {
 
 constexpr double kTop = 28, kPlot = 340, kBottom = 44;           // pixels
-constexpr double kLeft = 9, kRight = 80;                         // percent across where the plot begins and ends
+constexpr double kLeft = 9, kRight = 77;                         // percent across where the plot begins and ends
 constexpr double kLabelHeight = 15;                              // pixels between names at the line ends
 constexpr size_t kColors = 9;
 

@@ -6,7 +6,7 @@ namespace hone {
 std::string page_style() {
   return R"css(
 :root{color-scheme:light dark;--page:#fbfbfa;--card:#fff;--ink:#1b1f24;--soft:#5c6570;--line:#dfe2e6;--track:#eceef1;
---c0:#0b6fb8;--c1:#d2690b;--c2:#0d8f6b;--c3:#b3478f;--c4:#8a6d00;--c5:#3f8fd6;--c6:#b5342f;--c7:#6b6f76}
+--c0:#0b6fb8;--c1:#b85a00;--c2:#0b7d5d;--c3:#b3478f;--c4:#7d6300;--c5:#2a76b8;--c6:#b5342f;--c7:#666a71}
 @media(prefers-color-scheme:dark){:root{--page:#121519;--card:#1a1e24;--ink:#e8eaed;--soft:#9aa4af;--line:#2d333b;--track:#262b32;
 --c0:#5ab0ee;--c1:#f09a4a;--c2:#3ec79c;--c3:#df86c1;--c4:#d8b93c;--c5:#8fc6f7;--c6:#f07f77;--c7:#a8adb4}}
 *{box-sizing:border-box}
@@ -33,7 +33,8 @@ th,td{padding:5px 10px;text-align:left;border-bottom:1px solid var(--line);white
 th{color:var(--soft);font-weight:500;font-size:13px}
 tbody tr:last-child td{border-bottom:0}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
-td.t{white-space:normal;overflow-wrap:anywhere;min-width:110px}
+td.t{white-space:normal;overflow-wrap:anywhere;min-width:130px}
+.v{white-space:nowrap}
 td .bar{display:inline-block;width:90px;height:9px;margin-left:9px;background:var(--track);border-radius:2px;overflow:hidden;vertical-align:baseline}
 td .bar i{display:block;height:100%;background:var(--c0)}
 details>summary{cursor:pointer;font-size:18px;font-weight:600;margin:36px 0 10px}

@@ -55,8 +55,9 @@ std::string list(const Facts& facts) {
     if (!(f.forms & kHtml)) continue;
     std::string small = exact_cell(f.value, f.unit);
     if (!f.note.empty()) small += (small.empty() ? "" : " \u00B7 ") + f.note;
-    out += fmt::format("<dt>{}</dt><dd{}>{}{}</dd>\n", escape_html(f.label), exact_attributes(f.value, f.unit), text_of(format_cell(f.value, f.unit)),
-                       small.empty() ? "" : "<small>" + text_of(small) + "</small>");
+    out += fmt::format("<dt>{}</dt><dd{}><span{}>{}</span>{}</dd>\n", escape_html(f.label), exact_attributes(f.value, f.unit), is_number(f.value) ? " class=\"v\"" : "",
+                       text_of(format_cell(f.value, f.unit)),
+                       small.empty() ? "" : "<small" + std::string(f.note.empty() ? " class=\"v\">" : ">") + text_of(small) + "</small>");
   }
   return out + "</dl>\n";
 }

@@ -8,9 +8,9 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
-#include <numeric>
 #include <sstream>
 
+#include "core/nearest.h"
 #include "formats/onnx_read.h"
 #include "ir/text.h"
 #include "zoo/elasticvit.h"
@@ -54,26 +54,10 @@ const Arch* find(std::string_view name) {
   return dot == std::string_view::npos ? nullptr : find_full("timm/" + std::string(bare.substr(0, bare.find('.'))));
 }
 
-// Levenshtein distance, case-blind.
-size_t distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), 0);
-  for (size_t i = 0; i < a.size(); ++i) {
-    size_t diagonal = row[0]++;
-    for (size_t j = 0; j < b.size(); ++j) {
-      const bool same = std::tolower(static_cast<unsigned char>(a[i])) == std::tolower(static_cast<unsigned char>(b[j]));
-      const size_t change = diagonal + !same;
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({change, diagonal + 1, row[j] + 1});
-    }
-  }
-  return row.back();
-}
-
 std::vector<std::string> nearest(std::string_view name, size_t count) {
   std::vector<std::pair<size_t, std::string>> scored;
   auto score = [&](const std::string& full) {
-    scored.emplace_back(std::min(distance(name, full), distance(name, without_library(full))), full);
+    scored.emplace_back(std::min(edit_distance(name, full), edit_distance(name, without_library(full))), full);
   };
   for (const Arch& a : catalog()) score(a.name);
   for (const auto& [alias, target] : aliases()) score(alias);
