@@ -4,8 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
+#include <fstream>
 #include <map>
 
+#include "zoo/catalog.h"
 #include "zoo/elasticvit_cost.h"
 
 namespace hone::elasticvit {
@@ -92,6 +95,21 @@ TEST(ElasticVit, RefusedEncodingsNameTheGene) {
   for (const char* text : {"", "{}", "[1]", "[128, [], [], [], [], [], [], [], [], []]", "[[], [], [], [], [], [], [], [], [], []]", "[128"})
     EXPECT_FALSE(parse_member(space(), text, "net.json")) << text;
   EXPECT_FALSE(parse_member(space(), std::string(1 << 20, '['), "net.json"));
+}
+
+TEST(ElasticVit, AnEncodingFileIsANetwork) {
+  const std::string path = (std::filesystem::temp_directory_path() / "hone_elasticvit_test.json").string();
+  std::ofstream(path) << print_member(space(), named("L2"));
+  const auto net = open_network(path);
+  ASSERT_TRUE(net) << net.error().text();
+  ASSERT_TRUE(net->arch);
+  EXPECT_EQ(member_of(space(), *net->arch).value(), named("L2"));
+  EXPECT_EQ(tensor_manifest(net->graph), tensor_manifest(build(find_arch("elasticvit/L2").value()).value()));
+  std::ofstream(path) << "[1, 2";
+  const auto broken = open_network(path);
+  ASSERT_FALSE(broken);
+  EXPECT_EQ(broken.error().where, path);
+  std::filesystem::remove(path);
 }
 
 TEST(ElasticVit, ArchAndMemberAreTheSame) {
