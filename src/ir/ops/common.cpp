@@ -92,7 +92,8 @@ Result<Window> window(const InferContext& c, const Shape& input, const std::vect
   for (size_t i = 0; i < n; ++i) {
     if (w.kernel[i] < 1 || w.stride[i] < 1 || w.dilation[i] < 1 || w.kernel[i] > kLimit || w.stride[i] > kLimit || w.dilation[i] > kLimit)
       return c.fail("kernel_shape, strides and dilations must be positive and below 2^31");
-    if (std::abs(pads[i]) > kLimit || std::abs(pads[n + i]) > kLimit) return c.fail("pads must lie within 2^31");
+    for (int64_t pad : {pads[i], pads[n + i]})
+      if (pad > kLimit || pad < -kLimit) return c.fail("pads must lie within 2^31");
   }
   w.pad_begin.assign(pads.begin(), pads.begin() + static_cast<ptrdiff_t>(n));
   w.pad_end.assign(pads.begin() + static_cast<ptrdiff_t>(n), pads.end());
@@ -104,7 +105,7 @@ Result<Dim> window_output(const InferContext& c, const Window& w, size_t axis, D
   const std::string_view auto_pad = c.attrs().text("auto_pad", "NOTSET");
   const int64_t stride = w.stride[axis];
   const Int span = Int(w.dilation[axis]) * Int(w.kernel[axis] - 1) + Int(1);
-  if (auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER") return (size - 1) / stride + 1 - (size == 0);
+  if (auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER") return size == 0 ? 0 : (size - 1) / stride + 1;
   const bool padded = auto_pad != "VALID";
   const Int room = Int(size) + Int(padded ? w.pad_begin[axis] + w.pad_end[axis] : 0) - span;
   if (!room.ok()) return c.fail("the output size overflows");
@@ -115,7 +116,9 @@ Result<Dim> window_output(const InferContext& c, const Window& w, size_t axis, D
   int64_t out = room.value() / stride + 1;
   if (ceil_mode && room.value() % stride) {
     // The last window must start inside the input or its left padding.
-    if (out * stride < size + (padded ? w.pad_begin[axis] : 0)) ++out;
+    const Int start = Int(out) * Int(stride), end = Int(size) + Int(padded ? w.pad_begin[axis] : 0);
+    if (!start.ok() || !end.ok()) return c.fail("the output size overflows");
+    if (start.value() < end.value()) ++out;
   }
   return out;
 }

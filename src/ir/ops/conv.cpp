@@ -85,6 +85,7 @@ Status infer_conv_transpose(InferContext& c) {
   const auto asked = c.attrs().integers("output_shape");
   if (extra.size() != n || (!asked.empty() && asked.size() != n && asked.size() != n + 2)) return c.fail("output_padding and output_shape need one entry a spatial dimension");
   const Int channels = Int(w[1]) * Int(groups);
+  if (!channels.ok()) return c.fail("the number of output channels overflows");
   Shape out{x[0], w[1] < 0 ? kUnknown : channels.value()};
   const std::string_view auto_pad = c.attrs().text("auto_pad", "NOTSET");
   for (size_t i = 0; i < n; ++i) {

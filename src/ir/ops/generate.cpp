@@ -60,7 +60,8 @@ Status infer_range(InferContext& c) {
   if (begin == kUnknownElement || end == kUnknownElement || step == kUnknownElement) return {};
   const auto span = checked_sub(end, begin);
   if (step == 0 || !span) return c.fail("the range never ends");
-  const int64_t n = (*span > 0) == (step > 0) && *span != 0 ? (std::abs(*span) - 1) / std::abs(step) + 1 : 0;
+  // ceil(span / step) without an overflow: a span of one sign less is divided first.
+  const int64_t n = *span != 0 && (*span > 0) == (step > 0) ? (*span - (*span > 0 ? 1 : -1)) / step + 1 : 0;
   c.set_output(0, {t, {n}});
   if (n > kMaxKnown) return {};
   Known k{t, {n}, {}, {}};

@@ -13,6 +13,7 @@ Status infer_recurrent(InferContext& c) {
   HONE_TRY_ASSIGN(const Shape w, ranked(c, 1, 3));
   HONE_TRY_ASSIGN(const Shape r, ranked(c, 2, 3));
   const Dim hidden = c.attrs().integer("hidden_size", r[2]);
+  if (hidden == 0 || hidden < kUnknown) return c.fail(fmt::format("a hidden size of {}", hidden));
   if (w[2] >= 0 && x[2] >= 0 && w[2] != x[2]) return c.fail(fmt::format("{} input features, but the weight expects {}", x[2], w[2]));
   if (hidden >= 0 && w[1] >= 0 && checked_mul(hidden, gates) != w[1]) return c.fail(fmt::format("the weight has {} rows, expected {} gates of {}", w[1], gates, hidden));
   const bool batch_first = c.attrs().integer("layout", 0) != 0;

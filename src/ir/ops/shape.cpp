@@ -267,11 +267,12 @@ Status infer_split(InferContext& c) {
       if (size >= 0 && sum != Int(size)) return c.fail(fmt::format("the parts do not add up to {}", size));
       parts = *known;
     }
-  } else if (size >= 0) {
+  } else if (size >= 0 && n > 0) {
     const int64_t asked = c.attrs().integer("num_outputs", n);
     if (asked != n) return c.fail(fmt::format("num_outputs is {}, but {} outputs are named", asked, n));
-    const int64_t chunk = (size + n - 1) / n;
-    for (int64_t i = 0; i < n; ++i) parts[static_cast<size_t>(i)] = std::clamp<int64_t>(size - i * chunk, 0, chunk);
+    const int64_t chunk = size / n + (size % n != 0);
+    Dim left = size;
+    for (Dim& part : parts) left -= part = std::min(chunk, left);
   }
   const Known* k = x.size() == 1 ? c.known(0) : nullptr;
   int64_t begin = 0;
