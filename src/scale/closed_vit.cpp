@@ -73,7 +73,7 @@ std::optional<Meter> levit(const Arch& arch) {
   const int64_t key = option_int(arch.options, "key_dim", 0);
   Meter m(arch.channels, arch.resolution);
   const bool s16 = arch.stem.kind == "s16";
-  if (key < 1 || (!s16 && arch.stem.kind != "s8")) return std::nullopt;
+  if (key < 1 || key > arch.stem.width || (!s16 && arch.stem.kind != "s8")) return std::nullopt;
   const int64_t convs = s16 ? 4 : 3;
   for (int64_t i = 0; i < convs; ++i) {
     m.conv(arch.stem.width >> (convs - 1 - i), 3, 2);
@@ -86,6 +86,7 @@ std::optional<Meter> levit(const Arch& arch) {
   };
   for (const Stage& s : arch.stages) {
     if (s.stride == 2) {
+      if (m.c < key) m.valid = false;
       const int64_t heads = m.c / key, in = m.c, out_side = (side + 1) / 2;
       const Int n = Int(side) * side, q = Int(out_side) * out_side;
       dense_norm(m, n, heads * (key + kShrinkValue * key));
@@ -151,7 +152,7 @@ std::optional<Meter> elasticvit(const Arch& arch) {
       m.repeat(s.depth - 1, [&] { mobile_block(m, s.width, ratio, s.kernel, 1, s.se > 0); });
       continue;
     }
-    if (s.block != "transformer" || s.width % kHead != 0) return std::nullopt;
+    if (s.block != "transformer" || s.width < kHead || s.width % kHead != 0) return std::nullopt;
     mobile_block(m, s.width, kDownsampleExpand, 3, s.stride, s.se > 0);
     const int64_t value = option_int(s.options, "value_scale", 2) * s.width, heads = s.width / kHead, span = 2 * m.h - 1;
     const Int n = Int(m.h) * m.h;

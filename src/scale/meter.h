@@ -19,13 +19,14 @@ class Meter {
 
   // k x k, padding that keeps the size at stride 1 ((k - 1) / 2, or SAME): the side becomes ceil(h / stride).
   void conv(int64_t out, int64_t k, int64_t stride = 1, int64_t groups = 1, bool bias = false) {
-    h = (h - 1) / stride + 1;
+    valid = valid && h > 0 && stride > 0;
+    if (valid) h = (h - 1) / stride + 1;
     product(out, k, groups, bias);
   }
   // k x k, no padding.
   void conv_valid(int64_t out, int64_t k, int64_t stride, bool bias) {
-    valid = valid && h >= k;
-    h = (h - k) / stride + 1;
+    valid = valid && k > 0 && stride > 0 && h >= k;
+    if (valid) h = (h - k) / stride + 1;
     product(out, k, 1, bias);
   }
   void norm() { params += Int(c) * 2; }
@@ -35,6 +36,7 @@ class Meter {
   }
   // A linear layer of c inputs on n rows; c stays.
   void rows(Int n, int64_t out, bool bias) {
+    valid = valid && out > 0;
     macs += n * c * out;
     acts += n * out;
     params += Int(c) * out + (bias ? out : 0);
@@ -74,7 +76,7 @@ class Meter {
 
  private:
   void product(int64_t out, int64_t k, int64_t groups, bool bias) {
-    valid = valid && h > 0 && groups > 0 && c % groups == 0 && out % groups == 0;
+    valid = valid && h > 0 && out > 0 && groups > 0 && c % groups == 0 && out % groups == 0;
     const Int pixels = Int(h) * h, weights = valid ? Int(k) * k * (c / groups) * out : Int(0);
     macs += weights * pixels;
     params += weights + (bias ? out : 0);

@@ -111,9 +111,9 @@ Arch scale_vit(const Arch& base, const Factors& f, Rounding rounding) {
   const Round round = rounder(base, rounding, Rounding::pycls);
   Arch a = base;
   for (Stage& s : a.stages) {
-    const int64_t head = s.heads > 0 ? s.width / s.heads : s.width;
+    const int64_t head = std::max<int64_t>(1, s.heads > 0 ? s.width / s.heads : s.width);
     const double wish = static_cast<double>(s.width) * f.w;
-    if (f.w != 1) s.width = round_width(s.width, f.w, std::max<int64_t>(1, head));
+    if (f.w != 1) s.width = round_width(s.width, f.w, head);
     if (s.heads > 0) s.heads = s.width / head;
     const double share = f.d == 1 ? 1 : wish / static_cast<double>(std::max<int64_t>(1, s.width));
     s.depth = round.depth(s.depth, f.d * share * share);

@@ -72,6 +72,40 @@ TEST(ClosedForm, EqualsTheGraphOnScaledNetworks) {
   }
 }
 
+// An arch file may hold anything: nothing divides by zero, and what both accept costs the same. (The solver builds the graph
+// of its answer, so a network that only the builder refuses is refused there.)
+TEST(ClosedForm, SurvivesAnyArch) {
+  std::vector<const Arch*> small;
+  for (const char* name : {"pycls/RegNetY-400MF", "timm/mobilenetv3_small_100", "torchvision/vgg11", "timm/deit_tiny_patch16_224", "timm/levit_128s",
+                           "elasticvit/min1", "timm/resnet18", "timm/regnetz_005"})
+    for (const Arch& arch : catalog())
+      if (arch.name == name) small.push_back(&arch);
+  ASSERT_EQ(small.size(), 8u);
+  EXPECT_TRUE(rc::check("any numbers", [&] {
+    Arch a = *small[*rc::gen::inRange<size_t>(0, small.size())];
+    const auto number = rc::gen::element<int64_t>(0, 1, 2, 3, 7, 8, 16, 24, 32, 48, 64, 100, 192);
+    Stage& s = a.stages[*rc::gen::inRange<size_t>(0, a.stages.size())];
+    switch (*rc::gen::inRange(0, 9)) {
+      case 0: s.width = *number; break;
+      case 1: s.depth = *rc::gen::inRange(1, 4); break;
+      case 2: s.group_width = *number; break;
+      case 3: s.heads = *number; break;
+      case 4: s.expand = *rc::gen::element(0.0, 0.25, 0.5, 1.0, 1.5, 3.0); break;
+      case 5: a.resolution = *number + 1; break;
+      case 6: a.stem.width = *number; break;
+      case 7: s.kernel = *rc::gen::element<int64_t>(1, 3, 5); break;
+      default: s.stride = *rc::gen::element<int64_t>(1, 2, 3); break;
+    }
+    for (const char* option : {"patch", "key_dim"})
+      if (a.stem.options.count(option) && *rc::gen::inRange(0, 4) == 0) a.stem.options[option] = *number;
+    if (!check(a)) return;
+    for (std::string_view text : {"dWr", "g"}) (void)apply_factors(a, *scaling_factors(*parse_strategy(text), 0.7));
+    const auto form = closed_form(a);
+    const auto graph = build(a);
+    if (form && graph) RC_ASSERT(*form == by_graph(a));
+  }));
+}
+
 TEST(ClosedForm, PeakMemoryNeedsTwoBlocksAStage) {
   for (const char* name : {"timm/resnet50", "pycls/RegNetY-400MF", "torchvision/efficientnet_b0", "timm/mobilenetv2_100", "timm/mobilenetv3_large_100",
                            "torchvision/vgg16", "timm/deit_tiny_patch16_224", "timm/levit_128s", "elasticvit/S1"}) {
