@@ -200,7 +200,8 @@ Status attention(Lowering& l) {
   if (a.real("softcap", 0) != 0) return l.needs(23, "its 'softcap'");
   if (a.has("softmax_precision")) return l.needs(23, "its 'softmax_precision'");
   const TensorType tq = l.input_type(0), tk = l.input_type(1), tv = l.input_type(2);
-  if (!tq.ranked || !tk.ranked || !tv.ranked || tq.shape.size() != tk.shape.size() || tq.shape.size() != tv.shape.size()) return l.needs(23, "an input of unknown rank");
+  if (!tq.ranked || !tk.ranked || !tv.ranked || tq.shape.size() != tk.shape.size() || tq.shape.size() != tv.shape.size() || tq.shape.size() < 3 || tq.shape.size() > 4)
+    return l.needs(23, "an input of unknown rank");
   const bool packed = tq.shape.size() == 3;
   const int64_t heads = packed ? a.integer("q_num_heads", 0) : tq.shape[1], kv_heads = packed ? a.integer("kv_num_heads", 0) : tk.shape[1];
   if (heads < 1 || heads != kv_heads) return l.needs(23, "several query heads to a key head");
@@ -255,6 +256,18 @@ Status either(Lowering& l, std::string_view strict) {
 Status greater_or_equal(Lowering& l) { return either(l, "Greater"); }
 Status less_or_equal(Lowering& l) { return either(l, "Less"); }
 
+// Some of the dimensions, cut out of all of them.
+Status shape_part(Lowering& l) {
+  const Attrs a = l.node.attrs;
+  if (!a.has("start") && !a.has("end")) return {};
+  const TensorType x = l.input_type(0);
+  const TensorType all(DType::i64, {x.ranked ? static_cast<Dim>(x.shape.size()) : kUnknown});
+  HONE_TRY_ASSIGN(const ValueId shape, l.emit("Shape", {l.input(0)}, {}, "all", all));
+  l.become("Slice", {shape, l.constant(Tensor::ints({a.integer("start", 0)}), "start"), l.constant(Tensor::ints({a.integer("end", std::numeric_limits<int64_t>::max())}), "end"),
+                     l.constant(Tensor::ints({0}), "axis")});
+  return {};
+}
+
 constexpr int64_t kAlways = std::numeric_limits<int64_t>::max();
 
 }  // namespace
@@ -271,6 +284,7 @@ std::vector<Lower> compose_rules() {
       {"LessOrEqual", 12, less_or_equal},
       {"Mish", 18, mish},
       {"RMSNormalization", 23, rms_norm},
+      {"Shape", 15, shape_part},
       {"Swish", 24, swish},
       {"hone::Linear", kAlways, linear},
   };

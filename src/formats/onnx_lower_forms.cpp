@@ -167,11 +167,12 @@ Status softmax(Lowering& l) {
   if (!x.ranked) return l.needs(13, "an input of unknown rank");
   const auto rank = static_cast<int64_t>(x.shape.size());
   const int64_t axis = given + (given < 0 ? rank : 0);
+  if (axis < 0 || axis >= rank) return l.needs(13, "an axis outside the input");
   if (axis == rank - 1) {
     l.node.attrs.set("axis", axis);
     return {};
   }
-  std::vector<int64_t> swap(x.shape.size());
+  std::vector<int64_t> swap(x.shape.size());  // its own inverse
   std::iota(swap.begin(), swap.end(), 0);
   std::swap(swap[static_cast<size_t>(axis)], swap.back());
   TensorType turned = x;

@@ -69,8 +69,6 @@ std::vector<AttributeSince> make_attributes() {
       {"Resize", "keep_aspect_ratio_policy", 18, std::string("stretch")},
       {"ScatterElements", "reduction", 16, none},
       {"ScatterND", "reduction", 16, none},
-      {"Shape", "end", 15, std::string()},  // no value is neutral: leaving it out is
-      {"Shape", "start", 15, zero},
       {"SpaceToDepth", "mode", 28, std::string("DCR")},
       {"TopK", "largest", 11, one},
       {"TopK", "sorted", 11, one},
