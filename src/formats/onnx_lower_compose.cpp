@@ -48,6 +48,14 @@ Status swish(Lowering& l) {
   return {};
 }
 
+// swish(a) b
+Status swiglu(Lowering& l) {
+  const ValueId b = l.input(1);
+  HONE_TRY_ASSIGN(const ValueId gate, l.emit("Swish", {l.input(0)}, l.node.attrs, "swish"));
+  l.become("Mul", {gate, b});
+  return {};
+}
+
 Status hard_swish(Lowering& l) {
   const ValueId x = l.input(0);
   HONE_TRY_ASSIGN(const ValueId gate, l.emit("HardSigmoid", {x}, {{"alpha", 1.f / 6}, {"beta", 0.5f}}, "gate"));
@@ -285,6 +293,7 @@ std::vector<Lower> compose_rules() {
       {"Mish", 18, mish},
       {"RMSNormalization", 23, rms_norm},
       {"Shape", 15, shape_part},
+      {"SwiGLU", 28, swiglu},
       {"Swish", 24, swish},
       {"hone::Linear", kAlways, linear},
   };

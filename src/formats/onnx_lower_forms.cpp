@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
 #include "formats/onnx_lower.h"
@@ -64,6 +65,49 @@ Status dropout(Lowering& l) {
   }
   l.node.attrs.erase("seed");  // only training draws
   return real_to_attribute(l, 1, "ratio", 12);
+}
+
+Status dropout_mask(Lowering& l) {
+  if (l.reads_output(1)) return l.needs(10, "its mask as truth values");
+  return {};
+}
+
+// The axis was an attribute; without one, the last of the signal's.
+Status dft(Lowering& l) {
+  const TensorType x = l.input_type(0);
+  std::vector<int64_t> axis{-2};
+  if (l.has_input(2)) {
+    const Tensor* t = l.constant_input(2);
+    axis = (t ? to_ints(*t) : std::nullopt).value_or(std::vector<int64_t>{});
+  }
+  if (!x.ranked || axis.size() != 1) return l.needs(20, "an axis, or an input of a rank, that is not known");
+  l.node.attrs.set("axis", axis[0] + (axis[0] < 0 ? static_cast<int64_t>(x.shape.size()) : 0));
+  l.node.inputs.resize(std::min<size_t>(l.node.inputs.size(), 2));
+  return {};
+}
+
+Status equal_integers(Lowering& l) {
+  if (is_float(l.input_type(0).dtype)) return l.needs(11, "comparing floating point numbers");
+  return {};
+}
+
+// Max, Min, Mean and Sum did not broadcast.
+Status same_shapes(Lowering& l) {
+  for (size_t i = 0; i < l.node.inputs.size(); ++i)
+    if (!(l.input_type(i) == l.output_type())) return l.needs(8, "broadcasting its operands");
+  return {};
+}
+
+// Scatter is the name of ScatterElements in opsets 9 and 10.
+Status scatter(Lowering& l) {
+  if (l.opset >= 11) l.node.type = "ScatterElements";
+  return {};
+}
+Status scatter_elements(Lowering& l) {
+  if (l.node.attrs.text("reduction", "none") != "none") return l.needs(16, "its 'reduction'");
+  l.node.attrs.erase("reduction");
+  l.node.type = "Scatter";
+  return {};
 }
 
 Status grid_sample(Lowering& l) {
@@ -217,11 +261,17 @@ Status top_k(Lowering& l) {
 std::vector<Lower> form_rules() {
   std::vector<Lower> out{
       {"Clip", 11, clip},
+      {"DFT", 20, dft},
       {"Dropout", 12, dropout},
+      {"Dropout", 10, dropout_mask},
+      {"Equal", 11, equal_integers},
       {"Gemm", 11, gemm},
       {"GridSample", 20, grid_sample},
       {"Hardmax", 13, softmax},
       {"LogSoftmax", 13, softmax},
+      {"Max", 8, same_shapes},
+      {"Mean", 8, same_shapes},
+      {"Min", 8, same_shapes},
       {"Pad", 18, pad_axes},
       {"Pad", 11, pad},
       {"ReduceSum", 13, axes<13>},
@@ -230,11 +280,14 @@ std::vector<Lower> form_rules() {
       {"Resize", 11, resize_scales_only},
       {"Resize", 10, resize_to_upsample},
       {"RoiAlign", 16, roi_align},
+      {"Scatter", std::numeric_limits<int64_t>::max(), scatter},
+      {"ScatterElements", 11, scatter_elements},
       {"Slice", 10, slice},
       {"Softmax", 13, softmax},
       {"Split", 18, split_count},
       {"Split", 13, split_sizes},
       {"Squeeze", 13, axes<13>},
+      {"Sum", 8, same_shapes},
       {"TopK", 10, top_k},
       {"Unsqueeze", 13, axes<13>},
       {"Upsample", 9, upsample_scales},

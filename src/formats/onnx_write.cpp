@@ -163,7 +163,8 @@ Result<ProtoMessage> Writer::initializer(const Value& v, std::string_view extern
     external_size_ += v.data->bytes.size;
   }
   ProtoMessage m = tensor_message(*v.data, v.name, place);
-  for (const auto& [key, value] : marks_of(v)) m.message(16, entry(key, value));
+  if (v.kind != ValueKind::constant)
+    for (const auto& [key, value] : marks_of(v)) m.message(16, entry(key, value));
   return m;
 }
 
@@ -190,10 +191,11 @@ ProtoMessage Writer::node_message(const Node& n) {
 
 Result<ProtoMessage> Writer::graph_message(std::string_view external_file) {
   ProtoMessage g;
-  // Constants are nodes, so that initialisers are what a checkpoint holds.
+  // Constants are nodes, so that initialisers are what a checkpoint holds. Before opset 9 only floats could be nodes.
+  const auto is_node = [&](const Value& v) { return v.kind == ValueKind::constant && (opset_ >= 9 || is_float(v.type.dtype)); };
   for (ValueId v = 0; v < graph_.values.size(); ++v) {
     const Value& value = graph_.values[v];
-    if (!used_[v] || value.kind != ValueKind::constant) continue;
+    if (!used_[v] || !is_node(value)) continue;
     HONE_TRY(check_contents(value));
     ProtoMessage node;
     node.text(2, value.name);
@@ -205,7 +207,7 @@ Result<ProtoMessage> Writer::graph_message(std::string_view external_file) {
   g.text(2, graph_.name.empty() ? "graph" : graph_.name);
   for (ValueId v = 0; v < graph_.values.size(); ++v) {
     const Value& value = graph_.values[v];
-    if (!used_[v] || (value.kind != ValueKind::parameter && value.kind != ValueKind::buffer)) continue;
+    if (!used_[v] || value.kind == ValueKind::input || value.kind == ValueKind::node || is_node(value)) continue;
     HONE_TRY_ASSIGN(ProtoMessage m, initializer(value, external_file));
     g.message(5, std::move(m));
   }
