@@ -8,6 +8,7 @@ const std::vector<Entry>& commands() {
       {"diff", "what differs between the costs of two networks", diff_command},
       {"zoo", "the networks that hone knows by name", zoo_command},
       {"scale", "a network grown or shrunk to a budget", scale_command},
+      {"export", "a network as an ONNX file", export_command},
       {"check", "a network against recorded outputs", check_command},
       {"skip list", "the modules of a network that can be skipped", skip_list_command},
       {"skip apply", "a network without some of its modules, and what that saves", skip_apply_command},

@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <unordered_map>
 
 #include "core/checked.h"
 #include "core/rng.h"
@@ -87,7 +89,63 @@ Bytes filled(int64_t n, const Value& value, uint64_t seed) {
   return {std::move(data), bytes, static_cast<size_t>(n) * sizeof(T)};
 }
 
+// The same numbers in another floating point type.
+Result<Tensor> converted(const Tensor& tensor, DType to, const std::string& name) {
+  auto values = to_doubles(tensor);
+  if (!values || (to != DType::f32 && to != DType::f64))
+    return fail(Code::unsupported, fmt::format("is {} in the file, the network needs {}", hone::name(tensor.dtype), hone::name(to)), name);
+  Tensor out{to, tensor.shape, {}, {}};
+  if (to == DType::f64) {
+    out.bytes = Bytes::copy(values->data(), values->size() * sizeof(double));
+  } else {
+    const std::vector<float> narrow(values->begin(), values->end());
+    out.bytes = Bytes::copy(narrow.data(), narrow.size() * sizeof(float));
+  }
+  return out;
+}
+
 }  // namespace
+
+Result<Bound> with_weights(Graph graph, const std::vector<std::pair<std::string, Tensor>>& tensors) {
+  std::unordered_map<std::string_view, const Tensor*> by_name;
+  for (const auto& [name, tensor] : tensors) by_name.emplace(name, &tensor);
+  std::vector<bool> read(graph.values.size());
+  for (const Node& node : graph.nodes)
+    for (ValueId v : node.inputs)
+      if (v != kNoValue) read[v] = true;
+
+  std::vector<std::string> missing;
+  for (ValueId id : graph.state()) {
+    Value& value = graph.values[id];
+    const auto found = by_name.find(value.name);
+    if (found == by_name.end()) {
+      if (read[id]) missing.push_back(value.name);
+      continue;
+    }
+    const Tensor& tensor = *found->second;
+    by_name.erase(found);
+    if (tensor.shape != value.type.shape)
+      return fail(Code::invalid, fmt::format("is {} in the file, the network needs {}", to_string(tensor.shape), to_string(value.type.shape)), value.name);
+    if (tensor.dtype == value.type.dtype) {
+      value.data = std::make_shared<const Tensor>(tensor);
+    } else if (is_float(tensor.dtype) && is_float(value.type.dtype)) {
+      HONE_TRY_ASSIGN(Tensor same, converted(tensor, value.type.dtype, value.name));
+      value.data = std::make_shared<const Tensor>(std::move(same));
+    } else {
+      return fail(Code::invalid, fmt::format("is {} in the file, the network needs {}", hone::name(tensor.dtype), hone::name(value.type.dtype)), value.name);
+    }
+  }
+  if (!missing.empty()) {
+    std::string names;
+    for (size_t i = 0; i < std::min<size_t>(3, missing.size()); ++i) names += (i ? ", " : "") + missing[i];
+    return fail(Code::invalid, fmt::format("{} tensors of the network are not in the file: {}{}", missing.size(), names, missing.size() > 3 ? ", ..." : ""), {},
+                "hone zoo NET --tensors lists the names that are looked for");
+  }
+  Bound bound{std::move(graph), {}};
+  for (const auto& [name, tensor] : tensors)
+    if (by_name.count(name)) bound.unused.push_back(name);
+  return bound;
+}
 
 Result<Graph> with_fresh_weights(Graph graph, uint64_t seed) {
   constexpr int64_t kMaxBytes = int64_t{1} << 40;

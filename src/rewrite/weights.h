@@ -1,11 +1,24 @@
-// Contents for a graph's parameters and buffers: fresh ones from a seed.
+// Contents for a graph's parameters and buffers: a checkpoint's, or fresh ones from a seed.
 #pragma once
 
 #include <cstdint>
 
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "ir/graph.h"
 
 namespace hone {
+
+struct Bound {
+  Graph graph;
+  std::vector<std::string> unused;  // tensors that the graph does not ask for
+};
+
+// Gives each parameter and buffer the tensor of its name, as a view; floating point of another width is converted to the
+// graph's. Fails when a shape differs, and when a parameter or buffer that a node reads is not there.
+Result<Bound> with_weights(Graph graph, const std::vector<std::pair<std::string, Tensor>>& tensors);
 
 // Fills every parameter and buffer that has no contents as its Init says (ir/graph.h). Each tensor has a generator of
 // its own, seeded by `seed` and its name: the same name and shape get the same contents in whatever network they stand.

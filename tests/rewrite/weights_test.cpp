@@ -87,5 +87,30 @@ TEST(FreshWeights, KeepContentsAndNameWhatTheyCannotFill) {
   EXPECT_EQ(refused.error().text(), "strange: hone cannot fill a tensor of f16");
 }
 
+TEST(Weights, AreBoundByNameAndChecked) {
+  Graph g;
+  const ValueId w = parameter(g, "w", {2, 2}, {});
+  parameter(g, "unread.counter", {}, {}, DType::i64);
+  Node node;
+  node.type = "Identity";
+  node.inputs = {w};
+  g.add_node(node);
+  Tensor four = Tensor::floats({1, 2, 3, 4});
+  four.shape = {2, 2};
+  const auto bound = with_weights(g, {{"w", four}, {"more", Tensor::scalar(1.0f)}});
+  ASSERT_TRUE(bound) << bound.error().text();
+  EXPECT_EQ(doubles(bound->graph, "w"), (std::vector<double>{1, 2, 3, 4}));
+  EXPECT_EQ(bound->unused, std::vector<std::string>{"more"});
+
+  const std::vector<double> wide_values = {1, 2, 3, 4};
+  Tensor wide{DType::f64, {2, 2}, Bytes::copy(wide_values.data(), 32), {}};
+  EXPECT_EQ(doubles(with_weights(g, {{"w", wide}})->graph, "w"), wide_values);
+  EXPECT_EQ(with_weights(g, {{"w", wide}})->graph.value(w).data->dtype, DType::f32);
+
+  EXPECT_EQ(with_weights(g, {}).error().message, "1 tensors of the network are not in the file: w");
+  EXPECT_EQ(with_weights(g, {{"w", Tensor::floats({1, 2, 3, 4})}}).error().text(), "w: is 4 in the file, the network needs 2x2");
+  EXPECT_EQ(with_weights(g, {{"w", Tensor::ints({1})}}).error().code, Code::invalid);
+}
+
 }  // namespace
 }  // namespace hone

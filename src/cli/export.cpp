@@ -1,0 +1,137 @@
+// hone export: a network as ONNX, with weights.
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/network.h"
+#include "core/file.h"
+#include "core/units.h"
+#include "cost/profile.h"
+#include "formats/onnx_read.h"
+#include "formats/onnx_write.h"
+#include "formats/safetensors.h"
+#include "ir/infer.h"
+#include "rewrite/fold_bn.h"
+#include "rewrite/weights.h"
+
+namespace hone::cli {
+
+namespace {
+
+struct Options {
+  NetworkOptions network;
+  std::optional<std::string> out, weights;
+  std::optional<int64_t> opset, seed;
+  bool fold = false, external = false;
+  Output output;
+};
+
+// What the written file costs when it is read again must be what was exported.
+Status check_file(const std::string& path, const Profile& exported) {
+  HONE_TRY_ASSIGN(Graph graph, read_onnx(path));
+  HONE_TRY_ASSIGN(const Inferred inferred, infer(std::move(graph)));
+  HONE_TRY_ASSIGN(const Profile profile, hone::profile(inferred.graph));
+  if (profile.totals.macs != exported.totals.macs)
+    return fail(Code::failed, fmt::format("was written, but reads back with {} MACs where {} were exported", format_exact(profile.totals.macs), format_exact(exported.totals.macs)), path);
+  return {};
+}
+
+Result<Outcome> run(const Options& o, const TextStyle& style) {
+  if (!o.out) return fail(Code::usage, "say where to write: -o OUT.onnx", {}, "as in: hone export timm/resnet50 -o resnet50.onnx");
+  if (o.seed && *o.seed < 0) return fail(Code::usage, fmt::format("{} is no seed, expected a whole number from 0", *o.seed), "--seed");
+  HONE_TRY(check_writable(*o.out, o.output.force));
+  HONE_TRY_ASSIGN(Network network, open(o.network));
+  const auto seed = static_cast<uint64_t>(o.seed.value_or(0));
+  std::vector<std::string> unused;
+  if (o.weights) {
+    HONE_TRY_ASSIGN(const SafeTensors file, read_safetensors(*o.weights));
+    auto bound = with_weights(std::move(network.graph), file.tensors);
+    if (!bound) {
+      if (bound.error().where.empty()) bound.error().where = *o.weights;
+      return fail(std::move(bound).error());
+    }
+    network.graph = std::move(bound->graph);
+    unused = std::move(bound->unused);
+  }
+  bool fresh = false;  // is there anything that a node reads and nobody has given?
+  std::vector<bool> read(network.graph.values.size());
+  for (const Node& node : network.graph.nodes)
+    for (ValueId v : node.inputs)
+      if (v != kNoValue) read[v] = true;
+  for (ValueId id : network.graph.state()) {
+    const Value& value = network.graph.value(id);
+    fresh = fresh || (read[id] && (!value.data || !value.data->has_data()));
+  }
+  HONE_TRY_ASSIGN(Graph graph, with_fresh_weights(std::move(network.graph), seed));
+  int64_t folded = 0, kept = 0;
+  if (o.fold) {
+    HONE_TRY_ASSIGN(Folded result, fold_batch_norm(graph));
+    graph = std::move(result.graph);
+    folded = result.folded, kept = result.kept;
+  }
+  HONE_TRY_ASSIGN(const Profile exported, profile(graph));
+  OnnxOptions options;
+  if (o.opset) options.opset = *o.opset;
+  options.external_data = o.external;
+  options.force = o.output.force;
+  HONE_TRY(write_onnx(graph, *o.out, options));
+  HONE_TRY(check_file(*o.out, exported));
+
+  std::error_code ec;
+  const auto size = [&](const std::string& path) {
+    const auto bytes = std::filesystem::file_size(path, ec);
+    return ec ? int64_t{0} : static_cast<int64_t>(bytes);
+  };
+  Report report;
+  report.command = "export";
+  report.title = network.name;
+  report.subtitle = "-> " + *o.out;
+  Facts facts{"", "",
+              {{"network", "", network.name, Unit::none, "", kJson},
+               {"file", "", *o.out, Unit::none, "", kJson},
+               {"opset", "opset", options.opset},
+               {"bytes", "file", size(*o.out), Unit::bytes},
+               {"weights", "weights", std::string(fresh ? "fresh" : o.weights ? *o.weights : "the network's own"), Unit::none, fresh ? fmt::format("seed {}", seed) : ""},
+               {"macs", "MACs", exported.totals.macs, Unit::count, "read back and equal"},
+               {"params", "parameters", exported.totals.params, Unit::count}}};
+  if (fresh) facts.facts.push_back({"seed", "", static_cast<int64_t>(seed), Unit::none, "", kJson});
+  if (o.fold) {
+    facts.facts.push_back({"bn_folded", "batch norms folded", folded});
+    facts.facts.push_back({"bn_kept", "batch norms kept", kept});
+  }
+  report.parts.push_back(std::move(facts));
+  if (!unused.empty())
+    report.parts.push_back(Note{Note::Level::info, fmt::format("{} tensors of {} are not part of the network: {}{}", unused.size(), *o.weights, unused[0], unused.size() > 1 ? ", ..." : "")});
+  return present(report, o.output, style);
+}
+
+}  // namespace
+
+Command export_command() {
+  auto o = std::make_shared<Options>();
+  o->network.raw = true;
+  Command c;
+  c.name = "export";
+  c.summary = "A network as an ONNX file";
+  c.about = "Weights that the network has stay; those it lacks are drawn from a seed. The file holds the weights, unless they are over 2 GB or --external-data says otherwise. It is read back and its MACs compared before the command ends well.";
+  add_network(c, o->network);
+  c.options.push_back({"-o,--output", "OUT.onnx", &o->out, "the file to write"});
+  c.options.push_back({"--weights", "FILE", &o->weights, "a .safetensors checkpoint under the network's tensor names"});
+  c.options.push_back({"--input", "[NAME=]SHAPE", &o->network.inputs, "shape of an input, as in 1x3x224x224"});
+  c.options.push_back({"--batch", "N", &o->network.batch, "batch size"});
+  c.options.push_back({"--opset", "N", &o->opset, "operator set, 17 unless told"});
+  c.options.push_back({"--fold-bn", "", &o->fold, "fold batch norms into the layers before them"});
+  c.options.push_back({"--external-data", "", &o->external, "weights in a file of their own, OUT.onnx.data"});
+  c.options.push_back({"--seed", "S", &o->seed, "seed of fresh weights, 0 unless told"});
+  add_output(c, o->output, false, false);
+  c.options.push_back({"--force", "", &o->output.force, "overwrite the file if it exists"});
+  c.examples = {{"hone export timm/resnet50 -o resnet50.onnx", "fresh weights of seed 0"},
+                {"hone export pycls/RegNetY-400MF --fold-bn --opset 20 -o regnet.onnx", "for inference, in a newer operator set"},
+                {"hone export big.toml -o big.onnx", "what hone scale has written"}};
+  c.run = [o](const TextStyle& style) { return run(*o, style); };
+  return c;
+}
+
+}  // namespace hone::cli

@@ -1,0 +1,72 @@
+// hone export: what is written is read back by hone here; other engines read it in the tests of formats.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/run_hone.h"
+
+namespace hone::test {
+namespace {
+
+using Json = nlohmann::json;
+
+Json json(const std::string& command, const std::string& folder) {
+  const Ran ran = shell(command + " --json", folder);
+  EXPECT_EQ(ran.exit, 0) << ran.err;
+  return Json::parse(ran.out, nullptr, false);
+}
+
+TEST(Export, TheFileCostsWhatTheNetworkCosts) {
+  const std::string folder = scratch_folder();
+  const Json written = json("hone export timm/resnet18 -o r.onnx", folder);
+  EXPECT_EQ(written["command"], "export");
+  const Json file = json("hone profile r.onnx", folder), zoo = json("hone profile timm/resnet18", folder);
+  for (const char* key : {"macs", "params", "acts", "bn_elements", "activation_elements", "peak_activation_bytes"}) EXPECT_EQ(file["totals"][key], zoo["totals"][key]) << key;
+  EXPECT_GT(written["bytes"].get<int64_t>(), 4 * zoo["totals"]["params"].get<int64_t>());
+  EXPECT_LT(written["bytes"].get<int64_t>(), 4 * zoo["totals"]["params"].get<int64_t>() + 200000);
+}
+
+TEST(Export, TheSameSeedGivesTheSameFile) {
+  const std::string folder = scratch_folder();
+  const Ran ran = shell("for s in 1 1 2; do hone export pycls/RegNetX-200MF --seed $s --force -o $s.onnx && sha256sum <$s.onnx; done | grep -- -", folder);
+  std::vector<std::string> sums;
+  for (size_t at = 0; at + 64 < ran.out.size(); at += 68) sums.push_back(ran.out.substr(at, 64));
+  ASSERT_EQ(sums.size(), 3u) << ran.out << ran.err;
+  EXPECT_EQ(sums[0], sums[1]);
+  EXPECT_NE(sums[0], sums[2]);
+}
+
+TEST(Export, FoldedNormsAreGoneAndTheMacsAreNot) {
+  const std::string folder = scratch_folder();
+  const Json written = json("hone export timm/resnet18 --fold-bn -o r.onnx", folder);
+  EXPECT_EQ(written["bn_folded"], 20);
+  EXPECT_EQ(written["bn_kept"], 0);
+  const Json file = json("hone profile r.onnx", folder);
+  EXPECT_EQ(file["totals"]["bn_elements"], 0);
+  EXPECT_EQ(file["totals"]["macs"], 1814073344);
+}
+
+TEST(Export, AFilesOwnWeightsStay) {
+  const std::string folder = scratch_folder();
+  ASSERT_EQ(shell("hone export pycls/RegNetX-200MF --seed 5 -o a.onnx", folder).exit, 0);
+  const Json again = json("hone export a.onnx --seed 6 -o b.onnx", folder);
+  EXPECT_FALSE(again.contains("seed"));
+  EXPECT_EQ(shell("hone export pycls/RegNetX-200MF --seed 6 -o c.onnx", folder).exit, 0);
+  EXPECT_EQ(shell("cmp -s <(tail -c 100000 a.onnx) <(tail -c 100000 c.onnx)", folder).exit, 1);
+}
+
+TEST(Export, BadUseGetsHelp) {
+  const std::string folder = scratch_folder();
+  const Ran bare = shell("hone export timm/resnet18", folder);
+  EXPECT_EQ(bare.exit, 2);
+  EXPECT_EQ(bare.err, "hone: say where to write: -o OUT.onnx\n  as in: hone export timm/resnet50 -o resnet50.onnx\n");
+  ASSERT_EQ(shell("hone export pycls/RegNetX-200MF -o r.onnx", folder).exit, 0);
+  const Ran again = shell("hone export pycls/RegNetX-200MF -o r.onnx", folder);
+  EXPECT_EQ(again.exit, 2);
+  EXPECT_EQ(again.err, "hone: r.onnx: exists already\n  --force overwrites it\n");
+  EXPECT_NE(shell("hone export pycls/RegNetX-200MF --opset 3 -o old.onnx", folder).exit, 0);
+  EXPECT_EQ(shell("test -e old.onnx", folder).exit, 1);
+}
+
+}  // namespace
+}  // namespace hone::test
