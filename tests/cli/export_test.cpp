@@ -4,6 +4,10 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/run_hone.h"
+#include "formats/onnx_read.h"
+#include "formats/safetensors.h"
+#include "rewrite/weights.h"
+#include "zoo/catalog.h"
 
 namespace hone::test {
 namespace {
@@ -28,7 +32,7 @@ TEST(Export, TheFileCostsWhatTheNetworkCosts) {
 
 TEST(Export, TheSameSeedGivesTheSameFile) {
   const std::string folder = scratch_folder();
-  const Ran ran = shell("for s in 1 1 2; do hone export pycls/RegNetX-200MF --seed $s --force -o $s.onnx && sha256sum <$s.onnx; done | grep -- -", folder);
+  const Ran ran = shell("for s in 1 1 2; do hone export pycls/RegNetX-200MF --seed $s --force -o $s.onnx && sha256sum <$s.onnx; done | grep '  -$'", folder);
   std::vector<std::string> sums;
   for (size_t at = 0; at + 64 < ran.out.size(); at += 68) sums.push_back(ran.out.substr(at, 64));
   ASSERT_EQ(sums.size(), 3u) << ran.out << ran.err;
@@ -53,6 +57,29 @@ TEST(Export, AFilesOwnWeightsStay) {
   EXPECT_FALSE(again.contains("seed"));
   EXPECT_EQ(shell("hone export pycls/RegNetX-200MF --seed 6 -o c.onnx", folder).exit, 0);
   EXPECT_EQ(shell("cmp -s <(tail -c 100000 a.onnx) <(tail -c 100000 c.onnx)", folder).exit, 1);
+}
+
+TEST(Export, WeightsComeFromSafetensors) {
+  const std::string folder = scratch_folder();
+  auto network = open_network("timm/resnet18");
+  ASSERT_TRUE(network);
+  const auto filled = with_fresh_weights(std::move(network->graph), 9);
+  ASSERT_TRUE(filled);
+  SafeTensors file;
+  for (ValueId id : filled->state()) file.tensors.emplace_back(filled->value(id).name, *filled->value(id).data);
+  ASSERT_TRUE(write_safetensors(file, folder + "/w.safetensors", false));
+  const Json written = json("hone export timm/resnet18 --weights w.safetensors -o r.onnx", folder);
+  EXPECT_EQ(written["weights"], "w.safetensors");
+  EXPECT_FALSE(written.contains("seed"));
+  const auto read = read_onnx(folder + "/r.onnx");
+  ASSERT_TRUE(read) << read.error().text();
+  for (const char* name : {"conv1.weight", "layer4.1.bn2.running_var", "fc.weight"}) {
+    ASSERT_NE(read->find(name), kNoValue) << name;
+    EXPECT_TRUE(same_contents(*read->value(read->find(name)).data, *filled->value(filled->find(name)).data)) << name;
+  }
+  const Ran wrong = shell("hone export timm/resnet34 --weights w.safetensors -o s.onnx", folder);
+  EXPECT_EQ(wrong.exit, 1);
+  EXPECT_NE(wrong.err.find("tensors of the network are not in the file: layer1.2.conv1.weight"), std::string::npos) << wrong.err;
 }
 
 TEST(Export, BadUseGetsHelp) {
