@@ -174,7 +174,9 @@ Status Lowering::add(Node added) {
 
 Result<Graph> Lowering::run() {
   for (Node& n : source_) {
-    if (n.outputs.empty() || n.outputs[0] == kNoValue) return fail(Code::invalid, "its first output is left out, which ONNX does not allow", describe(graph_, n));
+    // Only recurrent layers need no first output: whoever wants the last state alone leaves it out.
+    const bool optional = n.def && n.def->min_outputs == 0;
+    if (n.outputs.empty() || (n.outputs[0] == kNoValue && !optional)) return fail(Code::invalid, "its first output is left out, which ONNX does not allow", describe(graph_, n));
     HONE_TRY(add(std::move(n)));
   }
   return std::move(graph_);
