@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "scale/families.h"
+#include "zoo/tokens.h"
 
 namespace hone::closed {
 
@@ -80,6 +81,7 @@ std::optional<Meter> levit(const Arch& arch) {
     m.norm();
   }
   int64_t side = m.h;
+  if (side > kMaxBiasSide) m.valid = false;
   auto mlp = [&](Int n, int64_t width, int64_t hidden) {
     dense_norm(m, n, hidden);
     dense_norm(m, n, width);
@@ -154,6 +156,7 @@ std::optional<Meter> elasticvit(const Arch& arch) {
     }
     if (s.block != "transformer" || s.width < kHead || s.width % kHead != 0) return std::nullopt;
     mobile_block(m, s.width, kDownsampleExpand, 3, s.stride, s.se > 0);
+    if (m.h > kMaxBiasSide) m.valid = false;
     const int64_t value = option_int(s.options, "value_scale", 2) * s.width, heads = s.width / kHead, span = 2 * m.h - 1;
     const Int n = Int(m.h) * m.h;
     m.repeat(s.depth, [&] {

@@ -54,7 +54,7 @@ class Search {
       (excess(middle) > 1 ? high : low) = middle;
     }
     // Growth that ends where networks become too large to count has met no bound.
-    if (high > 1 && !counted(candidate(high))) return at_the_end(kLargest);
+    if (high > 1 && !counted(candidate(high))) return at_the_end(kLargest, low);
     const std::vector<Segment> segments = list(low / kMargin, high * kMargin);
     const auto [from, to] = worth_counting(segments);
     const Segment* best = nullptr;
@@ -232,7 +232,8 @@ class Search {
   }
 
   // No factor up to `last` crosses the budget: the strategy has come to its end, or does not move the quantity at all.
-  Result<Solution> at_the_end(double last) {
+  // `beyond`: a factor known to be near the end of what can be built.
+  Result<Solution> at_the_end(double last, double beyond = 1) {
     const Candidate* best = nullptr;
     double at = 1, reached = 1;
     for (double s = 1; s >= kSmallest && s <= kLargest; s = last < 1 ? s / 2 : s * 2) {
@@ -241,6 +242,7 @@ class Search {
       reached = s;
       if (!best || better(*c->totals, *best->totals)) best = c, at = s;
     }
+    if (Candidate* c = candidate(beyond); counted(c) && (!best || better(*c->totals, *best->totals))) best = c, at = beyond;
     if (!best) return fail(Code::failed, "the network itself cannot be built", base_.name);
     if (last > 1 && !primary().exact && reached < kLargest / 2) return no_bound();
     return finish(at, at, *best);

@@ -15,9 +15,8 @@ const Init kTruncated{Init::Kind::truncated_normal, 0.02f};
 // For every query (each `step`-th place of a side x side grid) and key of the grid: entry(dy, dx), query minus key.
 template <class Entry>
 ValueId offsets(Builder& b, int64_t side, int64_t step, Entry entry) {
-  constexpr int64_t kMaxSide = 48;  // 2304 x 2304 indices, 40 MiB
-  if (side < 1 || side > kMaxSide) {
-    b.fail(fmt::format("a bias table for {0} x {0} tokens (1 to {1} a side)", side, kMaxSide));
+  if (side < 1 || side > kMaxBiasSide) {
+    b.fail(fmt::format("a bias table for {0} x {0} tokens (1 to {1} a side)", side, kMaxBiasSide));
     return 0;
   }
   std::vector<int64_t> index;

@@ -41,6 +41,8 @@ ValueId multi_head_attention(Builder& b, ValueId q, ValueId k, ValueId v, int64_
 // x * sigmoid(1.702 x), the GELU of CLIP.
 ValueId quick_gelu(Builder& b, ValueId x);
 
+// Largest grid with a bias table: 2304 x 2304 indices take 40 MiB.
+inline constexpr int64_t kMaxBiasSide = 48;
 // Relative offsets of a grid of queries (every `step`-th row and column of side x side) to the whole grid of keys, as
 // indices into a bias table; shape (queries, keys). LeViT: |dy| * side + |dx|.
 ValueId absolute_offsets(Builder& b, int64_t side, int64_t step);

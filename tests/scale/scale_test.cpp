@@ -252,6 +252,14 @@ TEST(Solve, UnreachableBudgetsNameTheNearest) {
   EXPECT_FALSE(groups->met);
 }
 
+// A resolution whose bias tables would not fit is no network: the solver stops in front of it.
+TEST(Solve, EndsWhereNetworksCannotBeBuilt) {
+  const auto s = solve(network("elasticvit/S1"), *parse_strategy("r"), *parse_budget("macs=400G"));
+  ASSERT_TRUE(s) << s.error().text();
+  EXPECT_FALSE(s->met);
+  EXPECT_TRUE(build(s->best.arch));
+}
+
 TEST(Solve, AllStrategiesSideBySide) {
   const auto rows = scale_all(network("pycls/RegNetY-400MF"), *parse_budget("macs=4G"));
   ASSERT_EQ(rows.size(), named_strategies().size());
