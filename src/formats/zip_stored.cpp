@@ -1,0 +1,110 @@
+#include "formats/zip_stored.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace hone {
+
+namespace {
+
+class Reader {
+ public:
+  Reader(const Bytes& file, const std::string& source) : file_(file), source_(source) {}
+
+  Result<std::map<std::string, Bytes>> entries() {
+    HONE_TRY(find_directory());
+    std::map<std::string, Bytes> out;
+    uint64_t at = directory_;
+    // A record takes 46 bytes at least, so the count is bounded by the file's size.
+    for (uint64_t i = 0; i < count_; ++i) HONE_TRY(read_entry(at, out));
+    return out;
+  }
+
+ private:
+  tl::unexpected<Error> bad(std::string message) const { return fail(Code::invalid, std::move(message), source_); }
+  bool has(uint64_t at, uint64_t n) const { return at <= file_.size && n <= file_.size - at; }
+  template <class T>
+  T get(uint64_t at) const {
+    T v;
+    std::memcpy(&v, file_.data + at, sizeof v);
+    return v;
+  }
+
+  Status find_directory() {
+    constexpr uint64_t kRecord = 22;
+    if (file_.size < kRecord) return bad(fmt::format("is {} bytes long, which is too short for a zip archive", file_.size));
+    const uint64_t lowest = file_.size - std::min<uint64_t>(file_.size, kRecord + 65535);
+    for (uint64_t at = file_.size - kRecord + 1; at-- > lowest;) {
+      if (get<uint32_t>(at) != 0x06054b50) continue;
+      count_ = get<uint16_t>(at + 10);
+      directory_ = get<uint32_t>(at + 16);
+      if (count_ == 0xffff || directory_ == 0xffffffff) return find_zip64(at);
+      return {};
+    }
+    return bad("has no zip directory at its end; it is cut short, or no torch.save archive");
+  }
+
+  Status find_zip64(uint64_t end_record) {
+    if (end_record < 20 || get<uint32_t>(end_record - 20) != 0x07064b50) return bad("lacks the zip64 directory that it announces");
+    const uint64_t at = get<uint64_t>(end_record - 12);
+    if (!has(at, 56) || get<uint32_t>(at) != 0x06064b50) return bad("has a damaged zip64 directory");
+    count_ = get<uint64_t>(at + 32);
+    directory_ = get<uint64_t>(at + 48);
+    return {};
+  }
+
+  Status read_entry(uint64_t& at, std::map<std::string, Bytes>& out) {
+    if (!has(at, 46) || get<uint32_t>(at) != 0x02014b50) return bad(fmt::format("has a damaged zip directory at byte {}", at));
+    const uint16_t flags = get<uint16_t>(at + 8), method = get<uint16_t>(at + 10);
+    uint64_t packed = get<uint32_t>(at + 20), size = get<uint32_t>(at + 24), local = get<uint32_t>(at + 42);
+    const uint16_t name_size = get<uint16_t>(at + 28), extra = get<uint16_t>(at + 30), comment = get<uint16_t>(at + 32);
+    if (!has(at + 46, uint64_t{name_size} + extra + comment)) return bad(fmt::format("has a damaged zip directory at byte {}", at));
+    std::string name(reinterpret_cast<const char*>(file_.data) + at + 46, name_size);
+    HONE_TRY(read_zip64_extra(at + 46 + name_size, extra, size, packed, local));
+    at += uint64_t{46} + name_size + extra + comment;
+    if (flags & 1) return fail(Code::unsupported, fmt::format("entry '{}' is encrypted", name), source_);
+    if (method != 0 || packed != size) return fail(Code::unsupported, fmt::format("entry '{}' is compressed (method {}); torch.save stores its entries", name, method), source_);
+    if (!has(local, 30) || get<uint32_t>(local) != 0x04034b50) return bad(fmt::format("entry '{}' does not lie where the directory says", name));
+    const uint64_t begin = local + 30 + get<uint16_t>(local + 26) + get<uint16_t>(local + 28);
+    if (!has(begin, size)) return bad(fmt::format("entry '{}' of {} bytes lies outside the file", name, size));
+    Bytes bytes;
+    bytes.owner = file_.owner;
+    bytes.data = file_.data + begin;
+    bytes.size = size;
+    if (!out.emplace(std::move(name), std::move(bytes)).second) return bad("has two entries of one name");
+    return {};
+  }
+
+  // Field 1 holds, in this order, those of the three numbers that did not fit 32 bits.
+  Status read_zip64_extra(uint64_t at, uint64_t length, uint64_t& size, uint64_t& packed, uint64_t& local) {
+    const uint64_t end = at + length;
+    while (at + 4 <= end) {
+      const uint16_t id = get<uint16_t>(at), n = get<uint16_t>(at + 2);
+      at += 4;
+      if (at + n > end) return bad("has a damaged zip directory");
+      if (id == 1) {
+        uint64_t field = at;
+        for (uint64_t* number : {&size, &packed, &local}) {
+          if (*number != 0xffffffff) continue;
+          if (field + 8 > at + n) return bad("has a damaged zip64 field");
+          *number = get<uint64_t>(field);
+          field += 8;
+        }
+      }
+      at += n;
+    }
+    return {};
+  }
+
+  const Bytes& file_;
+  const std::string& source_;
+  uint64_t count_ = 0, directory_ = 0;
+};
+
+}  // namespace
+
+Result<std::map<std::string, Bytes>> read_stored_zip(const Bytes& file, const std::string& source) { return Reader(file, source).entries(); }
+
+}  // namespace hone
