@@ -57,6 +57,7 @@ Status clip(Lowering& l) {
 }
 
 Status dropout(Lowering& l) {
+  if (l.reads_output(1)) return l.needs(12, "its mask");  // older forms say little about it
   if (l.has_input(2)) {
     const Tensor* t = l.constant_input(2);
     const auto training = t ? to_ints(*t) : std::nullopt;
@@ -65,11 +66,6 @@ Status dropout(Lowering& l) {
   }
   l.node.attrs.erase("seed");  // only training draws
   return real_to_attribute(l, 1, "ratio", 12);
-}
-
-Status dropout_mask(Lowering& l) {
-  if (l.reads_output(1)) return l.needs(10, "its mask as truth values");
-  return {};
 }
 
 // The axis was an attribute; without one, the last of the signal's.
@@ -263,7 +259,6 @@ std::vector<Lower> form_rules() {
       {"Clip", 11, clip},
       {"DFT", 20, dft},
       {"Dropout", 12, dropout},
-      {"Dropout", 10, dropout_mask},
       {"Equal", 11, equal_integers},
       {"Gemm", 11, gemm},
       {"GridSample", 20, grid_sample},
