@@ -9,9 +9,9 @@
 #include "core/file.h"
 #include "core/units.h"
 #include "cost/profile.h"
+#include "formats/checkpoint.h"
 #include "formats/onnx_read.h"
 #include "formats/onnx_write.h"
-#include "formats/safetensors.h"
 #include "ir/infer.h"
 #include "rewrite/fold_bn.h"
 #include "rewrite/weights.h"
@@ -45,9 +45,12 @@ Result<Outcome> run(const Options& o, const TextStyle& style) {
   HONE_TRY_ASSIGN(Network network, open(o.network));
   const auto seed = static_cast<uint64_t>(o.seed.value_or(0));
   std::vector<std::string> unused;
+  std::string matched;
   if (o.weights) {
-    HONE_TRY_ASSIGN(const SafeTensors file, read_safetensors(*o.weights));
-    auto bound = with_weights(std::move(network.graph), file.tensors);
+    HONE_TRY_ASSIGN(NamedTensors tensors, read_checkpoint(*o.weights));
+    Renamed renamed = to_names_of(network.graph, std::move(tensors));
+    matched = std::move(renamed.how);
+    auto bound = with_weights(std::move(network.graph), renamed.tensors);
     if (!bound) {
       if (bound.error().where.empty()) bound.error().where = *o.weights;
       return fail(std::move(bound).error());
@@ -102,6 +105,7 @@ Result<Outcome> run(const Options& o, const TextStyle& style) {
     facts.facts.push_back({"bn_kept", "batch norms kept", kept});
   }
   report.parts.push_back(std::move(facts));
+  if (!matched.empty()) report.parts.push_back(Note{Note::Level::info, matched});
   if (!unused.empty())
     report.parts.push_back(Note{Note::Level::info, fmt::format("{} tensors of {} are not part of the network: {}{}", unused.size(), *o.weights, unused[0], unused.size() > 1 ? ", ..." : "")});
   return present(report, o.output, style);
@@ -118,7 +122,7 @@ Command export_command() {
   c.about = "Weights that the network has stay; those it lacks are drawn from a seed. The file holds the weights, unless they are over 2 GB or --external-data says otherwise. It is read back and its MACs compared before the command ends well.";
   add_network(c, o->network);
   c.options.push_back({"-o,--output", "OUT.onnx", &o->out, "the file to write"});
-  c.options.push_back({"--weights", "FILE", &o->weights, "a .safetensors checkpoint under the network's tensor names"});
+  c.options.push_back({"--weights", "FILE", &o->weights, "a .safetensors, .pt or .pth checkpoint; names of another library are matched by order and shape"});
   c.options.push_back({"--input", "[NAME=]SHAPE", &o->network.inputs, "shape of an input, as in 1x3x224x224"});
   c.options.push_back({"--batch", "N", &o->network.batch, "batch size"});
   c.options.push_back({"--opset", "N", &o->opset, "operator set, 17 unless told"});

@@ -69,7 +69,9 @@ void check(const std::string& dir, const Row& row) {
   EXPECT_EQ(plain->totals.params, whole->totals.params);
   const auto counted = fields(whole->totals);
   for (const auto& [name, text] : row)
-    if (name != "file" && !text.empty()) EXPECT_EQ(counted.at(name), std::stoll(text)) << name;
+    if (name != "file" && !text.empty()) {
+      EXPECT_EQ(counted.at(name), std::stoll(text)) << name;
+    }
 }
 
 TEST(Exports, CountsAreThoseOfTheModel) {
