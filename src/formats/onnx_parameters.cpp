@@ -89,8 +89,10 @@ Uses uses(const Graph& graph) {
   };
   for (size_t n = graph.nodes.size(); n-- > 0;) {
     const Node& node = graph.nodes[n];
+    // A small network that runs on a stored table (Swin v2's position bias): the table is its data, not its weight.
+    const bool on_table = node.type == "MatMul" && std::ranges::all_of(node.inputs, [&](ValueId v) { return v != kNoValue && fixed[v]; });
     if (const Weights* w = find_weights(node.type)) {
-      for (size_t i = 0; i < node.inputs.size(); ++i) {
+      for (size_t i = on_table ? 1 : 0; i < node.inputs.size(); ++i) {
         const bool in_mask = i < 32;
         if (w->parameters == kAll || (in_mask && (w->parameters >> i & 1))) mark(node.inputs[i], Use::parameter, true);
         else if (in_mask && (w->buffers >> i & 1)) mark(node.inputs[i], Use::buffer, false);
@@ -103,7 +105,7 @@ Uses uses(const Graph& graph) {
       if (contains(kLayout, node.type)) mark(node.inputs[0], u.use[v], u.operand[v]);
       // Weights computed from weights (standardised ones, the exponential of a scale) make their sources parameters.
       else if (fixed[v] && u.use[v] == Use::parameter && node.type != "Shape" && node.type != "Size")
-        for (ValueId in : node.inputs) mark(in, Use::parameter, false);
+        for (size_t i = on_table ? 1 : 0; i < node.inputs.size(); ++i) mark(node.inputs[i], Use::parameter, false);
     }
   }
   return u;
