@@ -64,6 +64,8 @@ function(hone_fuzz_targets)
     add_executable(${name} ${source})
     target_link_libraries(${name} PRIVATE hone_formats hone_scale hone_rewrite -fsanitize=fuzzer)
   endforeach()
+  add_executable(make_corpus EXCLUDE_FROM_ALL fuzz/make_corpus.cpp)
+  target_link_libraries(make_corpus PRIVATE hone_formats hone_scale)
 endfunction()
 
 function(hone_benchmarks)

@@ -73,6 +73,21 @@ tl::unexpected<Error> Lifting::unsupported(std::string message) const {
   return fail(Code::unsupported, std::move(message), fmt::format("{} '{}'", node.type, node.name));
 }
 
+namespace {
+
+// Bits of a float to those of a half, to nearest even.
+uint16_t to_half(uint32_t f) {
+  const uint32_t sign = f >> 16 & 0x8000, magnitude = f & 0x7fffffff;
+  uint32_t half;
+  if (magnitude > 0x7f800000) half = 0x7e00;        // NaN
+  else if (magnitude >= 0x477ff000) half = 0x7c00;  // rounds past 65504
+  else if (magnitude < 0x38800000) half = std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude) + 0.5f) - 0x3f000000;  // 0.5 has the step of subnormals
+  else half = (magnitude - 0x38000000 + 0xfff + (magnitude >> 13 & 1)) >> 13;
+  return static_cast<uint16_t>(sign | half);
+}
+
+}  // namespace
+
 Tensor real_scalar(DType dtype, float value) {
   const auto of = [&](const auto& bits) {
     Tensor t;
@@ -83,10 +98,7 @@ Tensor real_scalar(DType dtype, float value) {
   if (dtype == DType::f64) return of(static_cast<double>(value));
   const auto f32 = std::bit_cast<uint32_t>(value);
   if (dtype == DType::bf16) return of(static_cast<uint16_t>((f32 + 0x7fff + ((f32 >> 16) & 1)) >> 16));
-  if (dtype == DType::f16) {
-    // The compiler's own half, round to nearest even; beyond its range it becomes infinite.
-    return of(std::bit_cast<uint16_t>(static_cast<_Float16>(value)));
-  }
+  if (dtype == DType::f16) return of(to_half(f32));
   return Tensor::scalar(value);
 }
 

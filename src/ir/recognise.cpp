@@ -117,7 +117,7 @@ class Rewriter {
       }
     }
     g_.nodes.clear();
-    for (Node& n : kept | std::views::reverse) g_.add_node(std::move(n));
+    for (auto n = kept.rbegin(); n != kept.rend(); ++n) g_.add_node(std::move(*n));
     return without_unused_values(g_);
   }
 

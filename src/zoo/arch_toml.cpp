@@ -196,7 +196,31 @@ struct Parser {
 
 std::string print_arch(const Arch& arch) { return fmt::format("{}\n", fmt::join(assignments(arch), "\n")); }
 
+// toml++ 3.3 runs into undefined behaviour on some characters beyond ASCII (its tests for Unicode blanks and letters);
+// inside texts and comments it makes no such tests.
+static Status check_ascii(const std::string& toml, const std::string& source) {
+  int64_t line = 1;
+  char quote = 0;  // of the text we are in, '#' in a comment
+  for (size_t i = 0; i < toml.size(); ++i) {
+    const char c = toml[i];
+    if (c == '\n') {
+      ++line;
+      quote = 0;
+    } else if (quote == '"' && c == '\\') {
+      ++i;
+    } else if (quote && quote == c && c != '#') {
+      quote = 0;
+    } else if (!quote && (c == '"' || c == '\'' || c == '#')) {
+      quote = c;
+    } else if (!quote && static_cast<unsigned char>(c) > 127) {
+      return fail(Code::invalid, "holds a character beyond ASCII outside a text", fmt::format("{}:{}", source, line));
+    }
+  }
+  return {};
+}
+
 Result<Arch> parse_arch(const std::string& toml, const std::string& source) {
+  HONE_TRY(check_ascii(toml, source));
   try {
     const toml::table root = toml::parse(std::string_view(toml));
     Arch arch;

@@ -112,7 +112,7 @@ Status infer_gather_nd(InferContext& c) {
   HONE_TRY_ASSIGN(const Shape index, ranked(c, 1, 1));
   const int64_t batch = c.attrs().integer("batch_dims", 0), last = index.back();
   if (last == kUnknown) return infer_unknown_rank(c, c.input(0).dtype);
-  if (batch < 0 || batch >= static_cast<int64_t>(index.size()) || last < 1 || batch + last > static_cast<int64_t>(x.size())) return c.fail("indices name more dimensions than there are");
+  if (batch < 0 || batch >= static_cast<int64_t>(index.size()) || last < 1 || last > static_cast<int64_t>(x.size()) - batch) return c.fail("indices name more dimensions than there are");
   Shape out(index.begin(), index.end() - 1);
   out.insert(out.end(), x.begin() + batch + last, x.end());
   c.set_output(0, {c.input(0).dtype, std::move(out)});

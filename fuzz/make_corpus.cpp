@@ -1,0 +1,86 @@
+// Writes the seeds of the fuzz targets: make_corpus FOLDER fills FOLDER/<target>/. Run by scripts/fuzz --seeds; the
+// seeds are under version control, with minimised findings beside them.
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "../tests/formats/onnx_bytes.h"
+#include "formats/onnx_read.h"
+#include "ir/op.h"
+#include "ir/text.h"
+#include "zoo/catalog.h"
+
+namespace {
+
+using namespace hone;
+
+void store(const std::string& folder, const std::string& target, const std::string& name, const std::string& bytes) {
+  std::filesystem::create_directories(folder + "/" + target);
+  std::ofstream(folder + "/" + target + "/" + name, std::ios::binary) << bytes;
+}
+
+std::string file_name(std::string_view s) {
+  std::string out;
+  for (char c : s) out += std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
+  return out;
+}
+
+test::Message attribute(const std::string& key, const Attr& value) {
+  if (auto* v = std::get_if<int64_t>(&value)) return test::attr(key, *v);
+  if (auto* v = std::get_if<float>(&value)) return test::attr(key, *v);
+  if (auto* v = std::get_if<std::string>(&value)) return test::attr(key, *v);
+  if (auto* v = std::get_if<std::vector<int64_t>>(&value)) return test::attr(key, *v);
+  if (auto* v = std::get_if<std::vector<float>>(&value)) return test::attr(key, *v);
+  return test::attr(key, test::ints("t", {1}, {1}));
+}
+
+// One node of an operator as a file, by one of its samples: operands with contents are initialisers.
+std::string one_node(const OpDef& op, const Sample& s) {
+  test::Model m;
+  m.opset = 24;
+  std::vector<std::string> in, out;
+  std::vector<test::Message> attrs;
+  for (size_t i = 0; i < s.inputs.size(); ++i) {
+    if (s.inputs[i].dtype == DType::undefined) {
+      in.emplace_back();
+      continue;
+    }
+    in.push_back("x" + std::to_string(i));
+    if (i < s.contents.size() && s.contents[i] && !s.contents[i]->is_float()) m.initializers.push_back(test::ints(in.back(), s.contents[i]->shape, s.contents[i]->ints));
+    else if (i < s.parameter.size() && s.parameter[i]) m.initializers.push_back(test::tensor(in.back(), static_cast<int64_t>(s.inputs[i].dtype), s.inputs[i].shape).put(13, test::entry("location", "w")).put(14, int64_t{1}));
+    else m.inputs.push_back(test::value_info(in.back(), s.inputs[i].shape, static_cast<int64_t>(s.inputs[i].dtype)));
+  }
+  for (size_t i = 0; i < s.outputs.size(); ++i) {
+    out.push_back("y" + std::to_string(i));
+    m.outputs.push_back(test::value_info(out.back(), s.outputs[i].shape, static_cast<int64_t>(s.outputs[i].dtype)));
+  }
+  for (const auto& [key, value] : s.attrs) attrs.push_back(attribute(key, value));
+  m.nodes.push_back(test::node(std::string(op.name), in, out, attrs, "/layer1/layer1.0/" + std::string(op.name)));
+  return m.bytes();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 2) return std::fprintf(stderr, "usage: make_corpus FOLDER\n"), 2;
+  const std::string folder = argv[1];
+  size_t op_index = 0;
+  for (const OpDef& op : all_ops()) {
+    const std::string name = file_name(op.name);
+    const auto samples = op.samples ? op.samples() : std::vector<Sample>();
+    if (!samples.empty() && op.name.find("::") == std::string_view::npos) {
+      const std::string bytes = one_node(op, samples[0]);
+      store(folder, "onnx_read", name, bytes);
+      if (auto graph = read_onnx_bytes(bytes, nullptr, name)) store(folder, "ir_text", name, print(*graph));
+    }
+    // Choices of onnx_graph: this operator, its first sample, nothing changed.
+    store(folder, "onnx_graph", name, std::string{static_cast<char>(op_index++), 1} + std::string(24, '\0'));
+  }
+  // One network of each family.
+  std::string last;
+  for (const Arch& arch : catalog()) {
+    if (arch.family == last) continue;
+    last = arch.family;
+    store(folder, "arch_toml", file_name(arch.name), print_arch(arch));
+  }
+}

@@ -1,0 +1,215 @@
+// What each fuzz target does with its bytes. The tests replay the stored corpus through the same functions, so that a
+// finding once fixed stays fixed in every build. They return when all is well and abort on a broken promise.
+#pragma once
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cost/profile.h"
+#include "formats/onnx_read.h"
+#include "ir/infer.h"
+#include "ir/op.h"
+#include "ir/text.h"
+#include "ir/verify.h"
+#include "zoo/arch.h"
+
+namespace hone::fuzz {
+
+inline void require(bool ok, const char* promise) {
+  if (ok) return;
+  std::fprintf(stderr, "broken promise: %s\n", promise);
+  std::abort();
+}
+
+inline void valid(const Graph& graph, const char* promise) {
+  const Status status = verify(graph);
+  if (!status) std::fprintf(stderr, "%s\n%s\n", print(graph).c_str(), status.error().text().c_str());
+  require(status.has_value(), promise);
+}
+
+// Every error says something; shapes, counts and memory of a graph can be asked for.
+inline void exercise(const Graph& graph) {
+  auto inferred = infer(graph, {}, true);
+  if (!inferred) return require(!inferred.error().message.empty(), "an error of infer() has a message");
+  valid(inferred->graph, "infer() keeps a graph valid");
+  const auto from = from_parameters(inferred->graph);
+  for (NodeId n = 0; n < inferred->graph.nodes.size(); ++n) (void)count_node(inferred->graph, n, from);
+  if (auto p = profile(inferred->graph); p) require(p->totals.macs >= 0 && p->totals.params >= 0 && p->totals.peak_activation_bytes >= 0, "counts are not negative");
+}
+
+inline void print_and_parse(const Graph& graph) {
+  const std::string text = print(graph);
+  auto again = parse_graph(text, "printed");
+  require(again.has_value(), "a printed graph can be parsed");
+  require(print(*again) == text, "a parsed graph prints the same");
+}
+
+// Any bytes: a graph or an error. What was read is valid, and can be inferred, counted, printed and parsed again.
+inline void onnx_read(std::string_view bytes) {
+  auto graph = read_onnx_bytes(bytes, nullptr, "fuzz.onnx");
+  if (!graph) return require(!graph.error().message.empty(), "an error of read_onnx() has a message");
+  valid(*graph, "a graph that was read is valid");
+  exercise(*graph);
+  print_and_parse(*graph);
+}
+
+// Any text: a graph or an error; printing and parsing give the same graph.
+inline void ir_text(std::string_view bytes) {
+  auto graph = parse_graph(bytes, "fuzz.hone");
+  if (!graph) return require(!graph.error().message.empty(), "an error of parse_graph() has a message");
+  print_and_parse(*graph);
+  exercise(*graph);
+}
+
+// Any text: an architecture or an error; printing and parsing give the same one; small ones are built.
+inline void arch_toml(std::string_view bytes) {
+  auto arch = parse_arch(std::string(bytes), "fuzz.toml");
+  if (!arch) return require(!arch.error().message.empty(), "an error of parse_arch() has a message");
+  auto again = parse_arch(print_arch(*arch), "printed");
+  require(again.has_value() && equal(*arch, *again), "a printed architecture parses to the same");
+  int64_t depth = 0;
+  for (const Stage& s : arch->stages) depth += s.depth;
+  if (depth > 64) return;  // allowed, but slow to try by the million
+  if (auto graph = build(*arch); graph) valid(*graph, "a built graph is valid");
+  else require(!graph.error().message.empty(), "an error of build() has a message");
+}
+
+// A list of choices, read off the bytes; zeros when they end.
+class Choices {
+ public:
+  explicit Choices(std::string_view bytes) : bytes_(bytes) {}
+  bool any() const { return !bytes_.empty(); }
+  size_t below(size_t n) {
+    if (bytes_.empty() || n == 0) return 0;
+    size_t v = static_cast<uint8_t>(bytes_[0]);
+    bytes_.remove_prefix(1);
+    if (n > 256) v = v * 256 + below(256);
+    return v % n;
+  }
+  int64_t number() {
+    static constexpr int64_t kNumbers[] = {0, 1, 2, 3, 4, 7, 8, 16, 64, 224, -1, -2, -3, 1 << 20, int64_t{1} << 31, int64_t{1} << 40, INT64_MAX, INT64_MIN, INT64_MIN + 1};
+    return kNumbers[below(std::size(kNumbers))];
+  }
+  Shape shape() {
+    Shape s(below(6));
+    for (Dim& d : s)
+      if (d = number(); d < kUnknown) d = kUnknown;
+    return s;
+  }
+  TensorType type() {
+    static constexpr DType kTypes[] = {DType::f32, DType::i64, DType::boolean, DType::u8, DType::f16, DType::i32, DType::string, DType::u4};
+    const DType t = kTypes[below(std::size(kTypes))];
+    return below(8) == 7 ? TensorType(t) : TensorType(t, shape());
+  }
+  Attr attr(AttrKind kind) {
+    static constexpr std::string_view kTexts[] = {"", "SAME_UPPER", "SAME_LOWER", "VALID", "constant", "reflect", "linear", "nearest", "bij,bjk->bik", "...i,ij->...j", "CRD", "bidirectional", "tanh"};
+    switch (kind) {
+      case AttrKind::integer: return number();
+      case AttrKind::real: return static_cast<float>(number()) / 2;
+      case AttrKind::text: return std::string(kTexts[below(std::size(kTexts))]);
+      case AttrKind::integers: {
+        std::vector<int64_t> v(below(8));
+        for (int64_t& i : v) i = number();
+        return v;
+      }
+      case AttrKind::reals: return std::vector<float>(below(4), 1.5f);
+      case AttrKind::texts: return std::vector<std::string>(below(3), "Tanh");
+      case AttrKind::tensor: return std::make_shared<const Tensor>(Tensor::ints({number()}));
+    }
+    return int64_t{0};
+  }
+
+ private:
+  std::string_view bytes_;
+};
+
+// A graph out of choices: samples of the operator table with something changed, or operators over any values.
+inline Graph make_graph(Choices& c) {
+  Graph g;
+  g.name = "fuzz";
+  const auto ops = all_ops();
+  const auto fresh = [&](const TensorType& type) {
+    Value v;
+    v.name = "v" + std::to_string(g.values.size());
+    v.kind = c.below(4) == 3 ? ValueKind::parameter : ValueKind::input;
+    v.type = type;
+    const bool input = v.kind == ValueKind::input;
+    const ValueId id = g.add_value(std::move(v));
+    if (input) g.inputs.push_back(id);
+    return id;
+  };
+  const auto constant = [&](Tensor t) {
+    Value v;
+    v.name = "c" + std::to_string(g.values.size());
+    v.kind = ValueKind::constant;
+    v.type = TensorType(t.dtype, t.shape);
+    v.data = std::make_shared<const Tensor>(std::move(t));
+    return g.add_value(std::move(v));
+  };
+  const auto numbers = [&] {
+    std::vector<int64_t> v(c.below(6));
+    for (int64_t& i : v) i = c.number();
+    return v;
+  };
+  while (c.any() && g.nodes.size() < 24) {
+    Node node;
+    node.def = &ops[c.below(ops.size())];
+    node.type = node.def->name;
+    size_t outputs = static_cast<size_t>(node.def->min_outputs);
+    const auto samples = node.def->samples ? node.def->samples() : std::vector<Sample>();
+    if (!samples.empty() && c.below(4) != 0) {
+      const Sample& s = samples[c.below(samples.size())];
+      node.attrs = s.attrs;
+      outputs = s.outputs.size();
+      for (size_t i = 0; i < s.inputs.size(); ++i) {
+        TensorType t = s.inputs[i];
+        if (t.dtype == DType::undefined) {
+          node.inputs.push_back(kNoValue);
+        } else if (i < s.contents.size() && s.contents[i] && !s.contents[i]->is_float() && t.dtype == DType::i64) {
+          Tensor contents = Tensor::ints(s.contents[i]->ints);
+          contents.shape = s.contents[i]->shape;
+          node.inputs.push_back(c.below(4) == 3 ? constant(Tensor::ints(numbers())) : constant(std::move(contents)));
+        } else {
+          if (c.below(3) == 2 && !t.shape.empty()) t.shape[c.below(t.shape.size())] = std::max<Dim>(kUnknown, c.number());
+          if (c.below(8) == 7) t = c.type();
+          node.inputs.push_back(c.below(4) == 3 && !g.values.empty() ? static_cast<ValueId>(c.below(g.values.size())) : fresh(t));
+        }
+      }
+    } else {
+      const int max = node.def->max_inputs < 0 ? node.def->min_inputs + 3 : node.def->max_inputs;
+      const size_t n = static_cast<size_t>(node.def->min_inputs) + c.below(static_cast<size_t>(max - node.def->min_inputs + 1));
+      for (size_t i = 0; i < n; ++i) {
+        const size_t how = c.below(4);
+        if (how == 0) node.inputs.push_back(constant(Tensor::ints(numbers())));
+        else if (how == 1 && !g.values.empty()) node.inputs.push_back(static_cast<ValueId>(c.below(g.values.size())));
+        else if (how == 2 && i >= static_cast<size_t>(node.def->min_inputs)) node.inputs.push_back(kNoValue);
+        else node.inputs.push_back(fresh(c.type()));
+      }
+    }
+    for (const AttrSpec& a : node.def->attrs)
+      if (c.below(4) == 3 || (a.required && !node.attrs.has(a.name))) node.attrs.set(std::string(a.name), c.attr(a.kind));
+    if (c.below(8) == 7) outputs += c.below(3);
+    for (size_t i = 0; i < outputs; ++i) {
+      Value v;
+      v.name = "y" + std::to_string(g.values.size());
+      node.outputs.push_back(g.add_value(std::move(v)));
+      g.outputs.push_back(node.outputs.back());
+    }
+    g.add_node(std::move(node));
+  }
+  return g;
+}
+
+// Bytes as a list of choices: a graph of any operators, shapes and attributes, then verify, infer and count.
+inline void onnx_graph(std::string_view bytes) {
+  Choices choices(bytes);
+  const Graph graph = make_graph(choices);
+  if (!verify(graph)) return;
+  exercise(graph);
+}
+
+}  // namespace hone::fuzz
