@@ -76,6 +76,23 @@ int main(int argc, char** argv) {
     // Choices of onnx_graph: this operator, its first sample, nothing changed.
     store(folder, "onnx_graph", name, std::string{static_cast<char>(op_index++), 1} + std::string(24, '\0'));
   }
+  // Checkpoints: torch.save files of the tests, and safetensors written here.
+  for (const auto& entry : std::filesystem::directory_iterator("tests/formats/data"))
+    if (entry.path().extension() == ".pth") {
+      std::filesystem::create_directories(folder + "/pth");
+      std::filesystem::copy_file(entry.path(), folder + "/pth/" + entry.path().stem().string(), std::filesystem::copy_options::overwrite_existing);
+    }
+  const auto safetensors = [&](const std::string& name, const std::string& header, size_t data) {
+    const uint64_t length = header.size();
+    store(folder, "safetensors", name, std::string(reinterpret_cast<const char*>(&length), 8) + header + std::string(data, '\1'));
+  };
+  safetensors("empty", "{}", 0);
+  safetensors("one", R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 8);
+  safetensors("two", R"({"__metadata__":{"format":"pt"},"a.weight":{"dtype":"F16","shape":[2,3],"data_offsets":[0,12]},"a.bias":{"dtype":"I64","shape":[],"data_offsets":[12,20]}})", 20);
+  safetensors("padded", R"({"z":{"dtype":"U8","shape":[0,4],"data_offsets":[0,0]}}      )", 0);
+  safetensors("trailing", R"({"a":{"dtype":"BOOL","shape":[1],"data_offsets":[0,1]}})", 9);
+  safetensors("overlap", R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}})", 6);
+  safetensors("wraps", R"({"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0]}})", 0);
   // One network of each family.
   std::string last;
   for (const Arch& arch : catalog()) {

@@ -10,7 +10,11 @@
 #include <vector>
 
 #include "cost/profile.h"
+#include "formats/onnx_proto.h"
 #include "formats/onnx_read.h"
+#include "formats/onnx_write.h"
+#include "formats/pth.h"
+#include "formats/safetensors.h"
 #include "ir/infer.h"
 #include "ir/op.h"
 #include "ir/text.h"
@@ -48,6 +52,42 @@ inline void print_and_parse(const Graph& graph) {
   require(print(*again) == text, "a parsed graph prints the same");
 }
 
+// What hone writes at the newest opset, it reads as the same graph.
+inline void write_and_read(const Graph& graph) {
+  auto bytes = onnx_message(graph, onnx::kMaxOpset);
+  if (!bytes) return require(!bytes.error().message.empty(), "an error of onnx_message() has a message");
+  auto again = read_onnx_bytes(*bytes, nullptr, "written.onnx");
+  if (!again) std::fprintf(stderr, "%s\n%s\n", print(graph).c_str(), again.error().text().c_str());
+  require(again.has_value(), "a file that was written can be read");
+  auto twice = onnx_message(*again, onnx::kMaxOpset);
+  require(twice.has_value() && *twice == *bytes, "a file that was read and written again is the same");
+}
+
+// Any bytes as checkpoint: tensors whose contents lie within the file, or an error.
+inline void touch(const std::vector<std::pair<std::string, Tensor>>& tensors) {
+  unsigned sum = 0;
+  for (const auto& [name, t] : tensors) {
+    const auto n = element_count(t.shape);
+    require(n.has_value(), "the shape of a stored tensor has a size");
+    if (t.bytes.size == 0) continue;
+    sum += static_cast<unsigned>(t.bytes.data[0]) + static_cast<unsigned>(t.bytes.data[t.bytes.size - 1]);
+  }
+  static volatile unsigned sink;
+  sink = sum;
+}
+inline void safetensors(std::string_view bytes) {
+  for (const bool tolerant : {false, true}) {
+    auto file = read_safetensors(Bytes::copy(bytes.data(), bytes.size()), "fuzz.safetensors", tolerant);
+    if (file) touch(file->tensors);
+    else require(!file.error().message.empty(), "an error of read_safetensors() has a message");
+  }
+}
+inline void pth(std::string_view bytes) {
+  auto file = read_pth(Bytes::copy(bytes.data(), bytes.size()), "fuzz.pth");
+  if (file) touch(file->tensors);
+  else require(!file.error().message.empty(), "an error of read_pth() has a message");
+}
+
 // Any bytes: a graph or an error. What was read is valid, and can be inferred, counted, printed and parsed again.
 inline void onnx_read(std::string_view bytes) {
   auto graph = read_onnx_bytes(bytes, nullptr, "fuzz.onnx");
@@ -55,6 +95,7 @@ inline void onnx_read(std::string_view bytes) {
   valid(*graph, "a graph that was read is valid");
   exercise(*graph);
   print_and_parse(*graph);
+  if (auto typed = infer(*graph, {}, true)) write_and_read(typed->graph);
 }
 
 // Any text: a graph or an error; printing and parsing give the same graph.

@@ -378,8 +378,10 @@ Status infer_blocks(InferContext& c) {
   if (x.size() != 4) return c.fail("the input must have 4 dimensions");
   if (!is_static(x)) return set_layout(c, {x[0], kUnknown, kUnknown, kUnknown});
   if (to_depth ? x[2] % b || x[3] % b : x[1] % (b * b)) return c.fail(fmt::format("{} does not split into blocks of {}", to_string(x), b));
-  if (to_depth) x = {x[0], (Int(x[1]) * Int(b * b)).value(), x[2] / b, x[3] / b};
-  else x = {x[0], x[1] / (b * b), (Int(x[2]) * Int(b)).value(), (Int(x[3]) * Int(b)).value()};
+  const Int channels = Int(x[1]) * Int(b * b), height = Int(x[2]) * Int(b), width = Int(x[3]) * Int(b);
+  if (!(to_depth ? channels.ok() : height.ok() && width.ok())) return c.fail("the output size overflows");
+  if (to_depth) x = {x[0], channels.value(), x[2] / b, x[3] / b};
+  else x = {x[0], x[1] / (b * b), height.value(), width.value()};
   c.set_output(0, {c.input(0).dtype, std::move(x)});
   return {};
 }
