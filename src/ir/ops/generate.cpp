@@ -50,6 +50,7 @@ Status infer_range(InferContext& c) {
   const Known *a = c.known(0), *b = c.known(1), *s = c.known(2);
   c.set_output(0, {t, {kUnknown}});
   if (!a || !b || !s || a->size() != 1 || b->size() != 1 || s->size() != 1) return {};
+  if (a->is_float() != is_float(t) || b->is_float() != is_float(t) || s->is_float() != is_float(t)) return c.fail("start, limit and delta differ in type");
   if (is_float(t)) {
     const double n = std::ceil((b->floats[0] - a->floats[0]) / s->floats[0]);
     if (!(n < 9e18)) return c.fail("the range never ends");
