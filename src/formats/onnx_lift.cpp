@@ -13,11 +13,12 @@ namespace hone::onnx {
 TensorType Lifting::input_type(size_t i) {
   if (!has_input(i)) return {};
   if (graph.values[node.inputs[i]].type.ranked) return graph.values[node.inputs[i]].type;
-  known_.resize(graph.values.size());
-  for (ValueId v = 0; v < graph.values.size(); ++v)
-    if (graph.values[v].kind == ValueKind::constant && graph.values[v].data && !known_[v]) known_[v] = known_contents(*graph.values[v].data);
+  Progress& p = progress_;
+  p.known.resize(graph.values.size());
+  for (; p.values < graph.values.size(); ++p.values)
+    if (const Value& v = graph.values[p.values]; v.kind == ValueKind::constant && v.data) p.known[p.values] = known_contents(*v.data);
   // A node that cannot be inferred leaves its outputs unknown here; infer() will say why when the graph is used.
-  for (; inferred_ < graph.nodes.size(); ++inferred_) (void)infer_node(graph, known_, static_cast<NodeId>(inferred_));
+  for (; p.nodes < graph.nodes.size(); ++p.nodes) (void)infer_node(graph, p.known, static_cast<NodeId>(p.nodes));
   return graph.values[node.inputs[i]].type;
 }
 

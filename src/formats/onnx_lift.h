@@ -16,7 +16,12 @@ namespace hone::onnx {
 // A node on its way into `graph`: its inputs and outputs exist, the node itself is not added yet.
 class Lifting {
  public:
-  Lifting(Graph& graph, std::vector<std::optional<Known>>& known, size_t& inferred) : graph(graph), known_(known), inferred_(inferred) {}
+  // How far types are inferred already; one for all nodes of a graph.
+  struct Progress {
+    std::vector<std::optional<Known>> known;
+    size_t values = 0, nodes = 0;
+  };
+  Lifting(Graph& graph, Progress& progress) : graph(graph), progress_(progress) {}
 
   Graph& graph;
   int64_t opset = 0;
@@ -38,8 +43,7 @@ class Lifting {
 
  private:
   std::string new_name(std::string_view what) const;
-  std::vector<std::optional<Known>>& known_;
-  size_t& inferred_;  // nodes whose types are inferred already
+  Progress& progress_;
 };
 
 // Brings lifting.node from lifting.opset to the newest form.

@@ -121,12 +121,13 @@ ValueKind kind_of(const Value& v, Use use, bool weight_operand) {
 void described_weights(Graph& graph, const Uses& uses) {
   const auto& [use, operand] = uses;
   std::vector<Node> kept;
+  std::vector<bool> is_output(graph.values.size(), false);
+  for (ValueId v : graph.outputs) is_output[v] = true;
   bool any = false;
   for (const Node& node : graph.nodes) {
     const ValueId out = node.outputs.size() == 1 ? node.outputs[0] : kNoValue;
     const ValueId in = node.inputs.size() == 1 ? node.inputs[0] : kNoValue;
-    if (node.type == "ConstantOfShape" && out != kNoValue && in != kNoValue && use[out] != Use::none && graph.values[in].kind == ValueKind::constant && graph.values[in].data &&
-        std::ranges::find(graph.outputs, out) == graph.outputs.end()) {
+    if (node.type == "ConstantOfShape" && out != kNoValue && in != kNoValue && use[out] != Use::none && graph.values[in].kind == ValueKind::constant && graph.values[in].data && !is_output[out]) {
       const Attr* a = node.attrs.find("value");
       const TensorPtr* value = a ? std::get_if<TensorPtr>(a) : nullptr;
       const auto shape = to_ints(*graph.values[in].data);

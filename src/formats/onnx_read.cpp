@@ -22,7 +22,8 @@ namespace onnx {
 namespace {
 
 // Inlining must not let a small file grow without bound (functions that call functions twice, and so on).
-constexpr size_t kMaxDepth = 16, kMaxInlined = 200000;
+constexpr size_t kMaxDepth = 16, kMaxAttributes = 256;
+constexpr size_t inlined_limit(size_t file_size) { return 4096 + file_size / 4; }
 
 std::string full_type(const NodeProto& n) { return n.domain.empty() ? std::string(n.type) : fmt::format("{}::{}", n.domain, n.type); }
 
@@ -82,7 +83,8 @@ struct Scope {
 
 class Importer {
  public:
-  Importer(ModelProto& model, const std::string& source, std::optional<std::string> folder) : model_(model), source_(source), files_(std::move(folder)) {}
+  Importer(ModelProto& model, const std::string& source, std::optional<std::string> folder, size_t file_size)
+      : model_(model), source_(source), files_(std::move(folder)), inlined_limit_(inlined_limit(file_size)) {}
 
   Result<Graph> run() {
     HONE_TRY(check_versions());
@@ -200,6 +202,7 @@ class Importer {
 
   // Attributes that the IR has, references of a function resolved.
   Result<Attrs> attributes(NodeProto& n, const Scope& scope) {
+    if (n.attributes.size() > kMaxAttributes) return fail(Code::invalid, fmt::format("has {} attributes", n.attributes.size()), where(n));
     Attrs out;
     for (AttributeProto& given : n.attributes) {
       AttributeProto* a = &given;
@@ -260,7 +263,7 @@ class Importer {
     if (n.domain.empty() && n.type == "Constant") return add_constant(n, attrs, scope);
     if (n.outputs.empty()) return fail(Code::invalid, "has no outputs", where(n));
 
-    Lifting l(graph_, known_, inferred_);
+    Lifting l(graph_, progress_);
     l.opset = scope.opset;
     l.node.type = full_type(n);
     l.node.name = scope.depth == 0 ? std::string(n.name) : n.name.empty() ? std::string() : fmt::format("{}/{}", scope.prefix, n.name);
@@ -332,7 +335,7 @@ class Importer {
   // Copies the body of a function in place of a node that calls it.
   Status inline_function(NodeProto& call, const FunctionProto& f, Scope& outer) {
     if (outer.depth >= kMaxDepth) return fail(Code::unsupported, fmt::format("functions call each other more than {} deep", kMaxDepth), where(call));
-    if ((inlined_ += f.nodes.size() + 1) > kMaxInlined) return fail(Code::unsupported, fmt::format("functions grow to more than {} nodes", kMaxInlined), where(call));
+    if ((inlined_ += f.nodes.size() + f.inputs.size() + f.outputs.size() + f.defaults.size() + 1) > inlined_limit_) return fail(Code::unsupported, "functions call functions until the network is far larger than the file", where(call));
     if (call.inputs.size() > f.inputs.size() || call.outputs.size() > f.outputs.size()) return fail(Code::invalid, fmt::format("calls function '{}' with more inputs or outputs than it has", f.name), where(call));
     Scope inner;
     inner.depth = outer.depth + 1;
@@ -356,11 +359,12 @@ class Importer {
       }
       inner.attributes[a.name] = value;
     }
+    const std::unordered_set<Text> formal(f.inputs.begin(), f.inputs.end());
     for (const NodeProto& body : f.nodes) {
       NodeProto n = body;
       // An optional input that this call leaves out is "" inside, too.
       for (Text& name : n.inputs)
-        if (!inner.values.contains(name) && std::ranges::find(f.inputs, name) != f.inputs.end()) name = "";
+        if (!inner.values.contains(name) && formal.contains(name)) name = "";
       HONE_TRY(add_node(n, inner));
     }
     for (size_t i = 0; i < call.outputs.size(); ++i) {
@@ -395,13 +399,13 @@ class Importer {
   std::unordered_map<Text, const ValueInfo*> infos_;
   std::unordered_map<std::string, uint32_t> modules_{{"", 0}};
   std::vector<ValueId> unmarked_;  // initialisers of which the file does not say what they are
-  std::vector<std::optional<Known>> known_;
-  size_t inferred_ = 0, inlined_ = 0;
+  Lifting::Progress progress_;
+  size_t inlined_ = 0, inlined_limit_;
 };
 
 Result<Graph> import(Text bytes, std::shared_ptr<const void> owner, const std::string& source, std::optional<std::string> folder) {
   HONE_TRY_ASSIGN(ModelProto model, decode_model(bytes, std::move(owner), source));
-  return Importer(model, source, std::move(folder)).run();
+  return Importer(model, source, std::move(folder), bytes.size()).run();
 }
 
 std::string folder_of(const std::string& path) {

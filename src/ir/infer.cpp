@@ -142,7 +142,14 @@ Result<Inferred> infer(Graph graph, const Bindings& bindings, bool allow_unknown
   }
   for (const auto& [name, contents] : bindings.contents)
     if (ValueId v = graph.find(name); v != kNoValue && element_count(contents.shape) == static_cast<int64_t>(contents.size())) out.known[v] = contents;
-  for (NodeId n = 0; n < graph.nodes.size(); ++n) HONE_TRY(infer_node(graph, out.known, n));
+  // A hostile file could name a thousand contents a node with a few bytes each; real shape arithmetic stays far below.
+  constexpr size_t kMaxTracked = size_t{1} << 22;
+  size_t tracked = 0;
+  for (NodeId n = 0; n < graph.nodes.size(); ++n) {
+    HONE_TRY(infer_node(graph, out.known, n));
+    for (ValueId v : graph.nodes[n].outputs)
+      if (v != kNoValue && out.known[v] && (tracked += out.known[v]->size()) > kMaxTracked) out.known[v].reset();
+  }
   out.graph = std::move(graph);
   return out;
 }

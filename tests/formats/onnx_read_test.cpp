@@ -179,6 +179,27 @@ TEST(OnnxRead, RefusesByName) {
   expect_error(m, Code::unsupported, "sparse");
 }
 
+// Each function calls the next one twice: a kilobyte that would become 2^14 nodes, and an endless recursion.
+TEST(OnnxRead, FunctionsDoNotGrowWithoutBound) {
+  const auto calls = [](int levels, bool round) {
+    Model m = conv_model();
+    m.nodes[1] = node("F0", {"c"}, {"y"}, {}, "bomb", "local");
+    m.model_extra.put(8, Message().put(1, std::string("local")).put(2, int64_t{1}));
+    for (int i = 0; i < levels; ++i) {
+      const std::string next = "F" + std::to_string(round ? (i + 1) % levels : i + 1);
+      Message f;
+      f.put(1, "F" + std::to_string(i)).put(4, std::string("a")).put(5, std::string("c")).put(10, std::string("local")).put(9, Message().put(2, int64_t{17}));
+      if (round || i + 1 < levels) f.put(7, node(next, {"a"}, {"b"}, {}, "", "local")).put(7, node(next, {"b"}, {"c"}, {}, "", "local"));
+      else f.put(7, node("Relu", {"a"}, {"c"}));
+      m.model_extra.put(25, f);
+    }
+    return m;
+  };
+  EXPECT_TRUE(read(calls(5, false)));
+  expect_error(calls(15, false), Code::unsupported, "far larger than the file");
+  expect_error(calls(2, true), Code::unsupported, "functions call");
+}
+
 TEST(OnnxRead, BrokenGraphsAreErrors) {
   Model m = conv_model();
   m.nodes[1] = node("Relu", {"nowhere"}, {"y"}, {}, "act");
