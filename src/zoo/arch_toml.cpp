@@ -42,16 +42,25 @@ void fields(S& s, F&& f) {
 
 std::string quoted(const std::string& s) {
   std::string out = "\"";
-  for (char c : s) {
-    if (c == '"' || c == '\\')
-      out += '\\', out += c;
-    else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
-      out += fmt::format("\\u{:04X}", static_cast<unsigned>(c));
-    else
-      out += c;
+  for (size_t i = 0; i < s.size(); ++i) {
+    const auto c = static_cast<unsigned char>(s[i]);
+    if (c == '"' || c == '\\') {
+      out += '\\', out += s[i];
+    } else if (c < 0x20 || c == 0x7f) {
+      out += fmt::format("\\u{:04X}", c);
+    } else if (c < 0x80) {
+      out += s[i];
+    } else {
+      // The code point of a UTF-8 sequence as an escape, so that the file is plain ASCII.
+      size_t more = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : 1;
+      uint32_t point = c & (0x3fu >> more);
+      for (; more > 0 && i + 1 < s.size(); --more) point = point << 6 | (static_cast<unsigned char>(s[++i]) & 0x3f);
+      out += fmt::format("\\U{:08X}", point);
+    }
   }
   return out + '"';
 }
+
 std::string key_text(const std::string& key) {
   const bool bare = !key.empty() && key.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") == std::string::npos;
   return bare ? key : quoted(key);
@@ -196,25 +205,13 @@ struct Parser {
 
 std::string print_arch(const Arch& arch) { return fmt::format("{}\n", fmt::join(assignments(arch), "\n")); }
 
-// toml++ 3.3 runs into undefined behaviour on some characters beyond ASCII (its tests for Unicode blanks and letters);
-// inside texts and comments it makes no such tests.
+// toml++ 3.3 runs into undefined behaviour on some characters beyond ASCII (its tests for Unicode blanks and letters), so
+// none reach it: print_arch() writes them as escapes, and people are asked to.
 static Status check_ascii(const std::string& toml, const std::string& source) {
   int64_t line = 1;
-  char quote = 0;  // of the text we are in, '#' in a comment
-  for (size_t i = 0; i < toml.size(); ++i) {
-    const char c = toml[i];
-    if (c == '\n') {
-      ++line;
-      quote = 0;
-    } else if (quote == '"' && c == '\\') {
-      ++i;
-    } else if (quote && quote == c && c != '#') {
-      quote = 0;
-    } else if (!quote && (c == '"' || c == '\'' || c == '#')) {
-      quote = c;
-    } else if (!quote && static_cast<unsigned char>(c) > 127) {
-      return fail(Code::invalid, "holds a character beyond ASCII outside a text", fmt::format("{}:{}", source, line));
-    }
+  for (const char c : toml) {
+    line += c == '\n';
+    if (static_cast<unsigned char>(c) > 127) return fail(Code::invalid, "holds a character beyond ASCII", fmt::format("{}:{}", source, line), "write it as an escape, such as \\u00E9");
   }
   return {};
 }
