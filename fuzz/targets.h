@@ -72,7 +72,7 @@ inline void touch(const std::vector<std::pair<std::string, Tensor>>& tensors) {
     if (t.bytes.size == 0) continue;
     sum += static_cast<unsigned>(t.bytes.data[0]) + static_cast<unsigned>(t.bytes.data[t.bytes.size - 1]);
   }
-  static volatile unsigned sink;
+  [[maybe_unused]] static volatile unsigned sink;
   sink = sum;
 }
 inline void safetensors(std::string_view bytes) {

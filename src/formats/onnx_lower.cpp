@@ -49,16 +49,10 @@ void count_axes_from_front(Node& n, const Graph& graph) {
 
 }  // namespace
 
-Lowering::Lowering(const Graph& graph, int64_t version) : opset(version), graph_(graph), readers_(graph.values.size()) {
+Lowering::Lowering(const Graph& graph, int64_t version) : opset(version), graph_(graph), readers_(readers(graph)) {
   source_ = std::move(graph_.nodes);
   graph_.nodes.clear();
   for (Value& v : graph_.values) v.producer = kNoNode;
-  const auto count = [&](const std::vector<ValueId>& ids) {
-    for (ValueId v : ids)
-      if (v != kNoValue) ++readers_[v];
-  };
-  for (const Node& n : source_) count(n.inputs);
-  count(graph_.outputs);
 }
 
 const Tensor* Lowering::constant_input(size_t i) const {

@@ -55,7 +55,7 @@ class Lowering {
 
   Graph graph_;  // the result under construction; values keep their ids
   std::vector<Node> source_;
-  std::vector<uint32_t> readers_;  // how many inputs and outputs mention each value
+  std::vector<int> readers_;       // how many inputs and outputs mention each value
   int depth_ = 0;
 };
 

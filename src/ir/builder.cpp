@@ -84,13 +84,7 @@ ValueId Builder::constant(Tensor tensor, const std::string& name) {
   v.name = graph_.unique_name(path(name));
   v.kind = ValueKind::constant;
   v.type = TensorType(tensor.dtype, tensor.shape);
-  const auto n = element_count(tensor.shape);
-  std::optional<Known> known;
-  if (n && *n <= kMaxKnown) {
-    known = Known{tensor.dtype, tensor.shape, {}, {}};
-    if (is_float(tensor.dtype)) known->floats = to_doubles(tensor).value_or(std::vector<double>{});
-    else known->ints = to_ints(tensor).value_or(std::vector<int64_t>{});
-  }
+  std::optional<Known> known = known_contents(tensor);
   v.data = std::make_shared<Tensor>(std::move(tensor));
   const ValueId id = graph_.add_value(std::move(v));
   known_.resize(graph_.values.size());

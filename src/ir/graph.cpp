@@ -65,18 +65,23 @@ void Graph::reindex() {
   for (ValueId v = 0; v < values.size(); ++v) by_name_.emplace(values[v].name, v);
 }
 
-namespace {
+std::vector<int> readers(const Graph& graph) {
+  std::vector<int> count(graph.values.size(), 0);
+  for (const Node& node : graph.nodes)
+    for (ValueId v : node.inputs)
+      if (v != kNoValue) ++count[v];
+  for (ValueId v : graph.outputs) ++count[v];
+  return count;
+}
 
-// The graph of the nodes and values marked, renumbered.
-Graph selected(const Graph& graph, const std::vector<bool>& keep_node, const std::vector<bool>& mentioned) {
+Graph selected(const Graph& graph, const std::vector<bool>& keep_node, const std::vector<bool>& keep_value) {
   Graph out;
   out.name = graph.name;
   out.modules = graph.modules;
   out.metadata = graph.metadata;
   std::vector<ValueId> moved(graph.values.size(), kNoValue);
   for (ValueId v = 0; v < graph.values.size(); ++v) {
-    const ValueKind kind = graph.values[v].kind;
-    if (!mentioned[v] && kind != ValueKind::input && kind != ValueKind::parameter && kind != ValueKind::buffer) continue;
+    if (!keep_value[v]) continue;
     moved[v] = out.add_value(graph.values[v]);
     out.values[moved[v]].producer = kNoNode;
   }
@@ -97,34 +102,44 @@ Graph selected(const Graph& graph, const std::vector<bool>& keep_node, const std
   return out;
 }
 
+namespace {
+
 void mark(const std::vector<ValueId>& ids, std::vector<bool>& marks) {
   for (ValueId v : ids)
     if (v != kNoValue) marks[v] = true;
 }
 
+// What stays whether a node mentions it or not: inputs and the state dict.
+std::vector<bool> permanent(const Graph& graph) {
+  std::vector<bool> keep;
+  for (const Value& v : graph.values) keep.push_back(v.kind == ValueKind::input || v.kind == ValueKind::parameter || v.kind == ValueKind::buffer);
+  return keep;
+}
+
 }  // namespace
 
 Graph prune(const Graph& graph) {
-  std::vector<bool> live(graph.values.size(), false), keep(graph.nodes.size(), false);
+  std::vector<bool> live(graph.values.size(), false), keep_node(graph.nodes.size(), false), keep_value = permanent(graph);
   mark(graph.outputs, live);
   for (size_t n = graph.nodes.size(); n-- > 0;) {
     const Node& node = graph.nodes[n];
     if (!std::ranges::any_of(node.outputs, [&](ValueId v) { return v != kNoValue && live[v]; })) continue;
-    keep[n] = true;
+    keep_node[n] = true;
     mark(node.outputs, live);
     mark(node.inputs, live);
   }
-  return selected(graph, keep, live);
+  for (ValueId v = 0; v < live.size(); ++v) keep_value[v] = keep_value[v] || live[v];
+  return selected(graph, keep_node, keep_value);
 }
 
 Graph without_unused_values(const Graph& graph) {
-  std::vector<bool> mentioned(graph.values.size(), false);
-  mark(graph.outputs, mentioned);
+  std::vector<bool> keep = permanent(graph);
+  mark(graph.outputs, keep);
   for (const Node& node : graph.nodes) {
-    mark(node.outputs, mentioned);
-    mark(node.inputs, mentioned);
+    mark(node.outputs, keep);
+    mark(node.inputs, keep);
   }
-  return selected(graph, std::vector<bool>(graph.nodes.size(), true), mentioned);
+  return selected(graph, std::vector<bool>(graph.nodes.size(), true), keep);
 }
 
 namespace {

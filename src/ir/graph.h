@@ -91,6 +91,11 @@ class Graph {
   std::unordered_map<std::string, ValueId> by_name_;
 };
 
+// How often each value is read, by ValueId: once an operand of a node, once an entry of the output list.
+std::vector<int> readers(const Graph& graph);
+// The graph of the nodes and values that are marked, in their order; ids close up. A node or list that stays may mention
+// marked values only.
+Graph selected(const Graph& graph, const std::vector<bool>& keep_node, const std::vector<bool>& keep_value);
 // Drops nodes whose outputs nobody reads and values nobody mentions (parameters of the state dict stay).
 Graph prune(const Graph& graph);
 // Drops values that no node, input or output mentions; parameters and buffers stay.

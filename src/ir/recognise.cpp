@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
-#include <ranges>
+#include <utility>
 
 #include "ir/op.h"
 
@@ -14,17 +14,12 @@ namespace {
 // The graph under rewriting. A match replaces the last node of its pattern; the others lose their reader and are pruned.
 class Rewriter {
  public:
-  explicit Rewriter(const Graph& g) : original_(g), g_(g), uses_(g.values.size(), 0), before_(g.nodes.size()) {
-    for (const Node& n : g_.nodes)
-      for (ValueId v : n.inputs)
-        if (v != kNoValue) ++uses_[v];
-    for (ValueId v : g_.outputs) uses_[v] += 2;  // an output may not vanish inside a pattern
-  }
+  explicit Rewriter(const Graph& g) : g_(g), uses_(readers(g)), original_uses_(uses_), before_(g.nodes.size()) {}
 
   // The node of this type that makes `v`, if `v` has no other reader than the pattern asking.
-  const Node* made_by(ValueId v, std::string_view type, int readers = 1) const {
+  const Node* made_by(ValueId v, std::string_view type) const {
     const Node* n = producer(v);
-    return n && n->type == type && uses_[v] == readers ? n : nullptr;
+    return n && n->type == type && uses_[v] == 1 ? n : nullptr;
   }
   const Node* producer(ValueId v) const {
     if (v == kNoValue || g_.values[v].producer == kNoNode) return nullptr;
@@ -102,38 +97,28 @@ class Rewriter {
       for (Node& n : before_[i]) nodes.push_back(std::move(n));
       nodes.push_back(std::move(g_.nodes[i]));
     }
+    g_.nodes = std::move(nodes);
     // Drop what a match took the last reader from; what nobody ever read stays and is counted, as the file has it.
-    const std::vector<int> before = readers(original_.nodes, original_.outputs);
-    std::vector<int> now = readers(nodes, g_.outputs);
-    std::vector<Node> kept;
-    for (size_t i = nodes.size(); i-- > 0;) {
-      const bool lost = std::ranges::all_of(nodes[i].outputs, [&](ValueId v) { return v == kNoValue || now[v] == 0; }) &&
-                        std::ranges::any_of(nodes[i].outputs, [&](ValueId v) { return v < before.size() && before[v] > 0; });
-      if (lost) {
-        for (ValueId v : nodes[i].inputs)
-          if (v != kNoValue) --now[v];
-      } else {
-        kept.push_back(std::move(nodes[i]));
-      }
+    std::vector<int> now = readers(g_);
+    std::vector<bool> lost(g_.nodes.size(), false);
+    for (size_t i = g_.nodes.size(); i-- > 0;) {
+      const Node& n = g_.nodes[i];
+      lost[i] = std::ranges::all_of(n.outputs, [&](ValueId v) { return v == kNoValue || now[v] == 0; }) &&
+                std::ranges::any_of(n.outputs, [&](ValueId v) { return v < original_uses_.size() && original_uses_[v] > 0; });
+      if (!lost[i]) continue;
+      for (ValueId v : n.inputs)
+        if (v != kNoValue) --now[v];
     }
-    g_.nodes.clear();
-    for (auto n = kept.rbegin(); n != kept.rend(); ++n) g_.add_node(std::move(*n));
+    nodes = std::exchange(g_.nodes, {});
+    for (size_t i = 0; i < nodes.size(); ++i)
+      if (!lost[i]) g_.add_node(std::move(nodes[i]));
     return without_unused_values(g_);
   }
 
  private:
-  std::vector<int> readers(const std::vector<Node>& nodes, const std::vector<ValueId>& outputs) const {
-    std::vector<int> count(g_.values.size(), 0);
-    for (const Node& n : nodes)
-      for (ValueId v : n.inputs)
-        if (v != kNoValue) ++count[v];
-    for (ValueId v : outputs) ++count[v];
-    return count;
-  }
-
-  const Graph& original_;
   Graph g_;
   std::vector<int> uses_;
+  const std::vector<int> original_uses_;
   std::vector<std::vector<Node>> before_;
 };
 

@@ -13,15 +13,6 @@ namespace hone {
 namespace {
 
 // How often each value is read, by nodes or as an output of the graph.
-std::vector<int> readers(const Graph& graph) {
-  std::vector<int> n(graph.values.size());
-  for (const Node& node : graph.nodes)
-    for (ValueId v : node.inputs)
-      if (v != kNoValue) ++n[v];
-  for (ValueId v : graph.outputs) ++n[v];
-  return n;
-}
-
 bool is_layer(const Node& node) {
   if (node.type == "Conv" || node.type == "ConvTranspose") return true;
   return node.type == "Gemm" && node.attrs.real("alpha", 1) == 1 && node.attrs.real("beta", 1) == 1 && node.attrs.integer("transA", 0) == 0;
@@ -75,39 +66,9 @@ Channels channels(const Node& layer, const Shape& weight) {
   return c;
 }
 
-// The graph without the nodes and values that are marked; ids close up.
-Graph without(const Graph& graph, const std::vector<bool>& drop_node, const std::vector<bool>& drop_value) {
-  Graph out;
-  out.name = graph.name;
-  out.modules = graph.modules;
-  out.metadata = graph.metadata;
-  std::vector<ValueId> moved(graph.values.size(), kNoValue);
-  for (ValueId v = 0; v < graph.values.size(); ++v) {
-    if (drop_value[v]) continue;
-    Value value = graph.values[v];
-    value.producer = kNoNode;
-    moved[v] = out.add_value(std::move(value));
-  }
-  const auto move_all = [&](std::vector<ValueId> ids) {
-    for (ValueId& v : ids)
-      if (v != kNoValue) v = moved[v];
-    return ids;
-  };
-  for (NodeId n = 0; n < graph.nodes.size(); ++n) {
-    if (drop_node[n]) continue;
-    Node node = graph.nodes[n];
-    node.inputs = move_all(std::move(node.inputs));
-    node.outputs = move_all(std::move(node.outputs));
-    out.add_node(std::move(node));
-  }
-  out.inputs = move_all(graph.inputs);
-  out.outputs = move_all(graph.outputs);
-  return out;
-}
-
 class Folder {
  public:
-  explicit Folder(const Graph& graph) : graph_(graph), reads_(readers(graph)), drop_node_(graph.nodes.size()) {}
+  explicit Folder(const Graph& graph) : graph_(graph), reads_(readers(graph)), keep_node_(graph.nodes.size(), true) {}
 
   Result<Folded> run() {
     Folded out;
@@ -117,7 +78,7 @@ class Folder {
       if (layer) HONE_TRY(fold(*layer, n));
       ++(layer ? out.folded : out.kept);
     }
-    out.graph = without(graph_, drop_node_, dead_values());
+    out.graph = selected(graph_, keep_node_, kept_values());
     return out;
   }
 
@@ -197,15 +158,15 @@ class Folder {
     // The layer now makes what the norm made.
     layer.outputs[0] = norm.outputs[0];
     graph_.values[norm.outputs[0]].producer = layer_id;
-    drop_node_[norm_id] = true;
+    keep_node_[norm_id] = false;
     return {};
   }
 
-  // What only folded norms mentioned: their input, their parameters and buffers, and counters beside those.
-  std::vector<bool> dead_values() const {
-    std::vector<bool> read(graph_.values.size()), dead(graph_.values.size());
+  // All but what only folded norms mentioned: their input, their parameters and buffers, and counters beside those.
+  std::vector<bool> kept_values() const {
+    std::vector<bool> read(graph_.values.size()), keep(graph_.values.size(), true);
     for (NodeId n = 0; n < graph_.nodes.size(); ++n) {
-      if (drop_node_[n]) continue;
+      if (!keep_node_[n]) continue;
       for (const auto* list : {&graph_.nodes[n].inputs, &graph_.nodes[n].outputs})
         for (ValueId v : *list)
           if (v != kNoValue) read[v] = true;
@@ -213,22 +174,22 @@ class Folder {
     for (const auto* list : {&graph_.inputs, &graph_.outputs})
       for (ValueId v : *list) read[v] = true;
     for (NodeId n = 0; n < graph_.nodes.size(); ++n) {
-      if (!drop_node_[n]) continue;
+      if (keep_node_[n]) continue;
       for (const auto* list : {&graph_.nodes[n].inputs, &graph_.nodes[n].outputs})
         for (ValueId v : *list)
-          if (v != kNoValue && !read[v]) dead[v] = true;
+          if (v != kNoValue && !read[v]) keep[v] = false;
       const std::string& mean = graph_.value(graph_.nodes[n].inputs[3]).name;
       const size_t dot = mean.rfind('.');
       if (dot == std::string::npos) continue;
       const ValueId counter = graph_.find(mean.substr(0, dot) + ".num_batches_tracked");
-      if (counter != kNoValue && !read[counter]) dead[counter] = true;
+      if (counter != kNoValue && !read[counter]) keep[counter] = false;
     }
-    return dead;
+    return keep;
   }
 
   Graph graph_;
   std::vector<int> reads_;
-  std::vector<bool> drop_node_;
+  std::vector<bool> keep_node_;
 };
 
 }  // namespace

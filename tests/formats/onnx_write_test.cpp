@@ -37,28 +37,15 @@ Result<Graph> read_text(const std::string& message) {
 
 // State that no node reads is not written; what is left, under the same names.
 Graph without_unused_state(const Graph& g) {
-  std::set<ValueId> used(g.inputs.begin(), g.inputs.end());
-  used.insert(g.outputs.begin(), g.outputs.end());
-  for (const Node& n : g.nodes) used.insert(n.inputs.begin(), n.inputs.end()), used.insert(n.outputs.begin(), n.outputs.end());
-  Graph out;
-  out.name = g.name;
-  out.metadata = g.metadata;
-  out.modules = g.modules;
-  std::vector<ValueId> moved(g.values.size(), kNoValue);
-  for (ValueId v = 0; v < g.values.size(); ++v)
-    if (used.contains(v)) moved[v] = out.add_value(g.values[v]);
-  const auto move = [&](std::vector<ValueId> ids) {
-    for (ValueId& v : ids) v = v == kNoValue ? v : moved[v];
-    return ids;
+  std::vector<bool> used(g.values.size(), false);
+  const auto mark = [&](const std::vector<ValueId>& ids) {
+    for (ValueId v : ids)
+      if (v != kNoValue) used[v] = true;
   };
-  for (Node n : g.nodes) {
-    n.inputs = move(n.inputs);
-    n.outputs = move(n.outputs);
-    out.add_node(std::move(n));
-  }
-  out.inputs = move(g.inputs);
-  out.outputs = move(g.outputs);
-  return out;
+  mark(g.inputs);
+  mark(g.outputs);
+  for (const Node& n : g.nodes) mark(n.inputs), mark(n.outputs);
+  return selected(g, std::vector<bool>(g.nodes.size(), true), used);
 }
 
 std::optional<Tensor> tensor_of(const Known& k) {

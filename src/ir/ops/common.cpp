@@ -40,6 +40,15 @@ Result<std::optional<std::vector<int64_t>>> known_axes(const InferContext& c, si
   return std::optional(axes);
 }
 
+Result<std::vector<int64_t>> attribute_axes(const InferContext& c, size_t rank) {
+  std::vector<int64_t> axes;
+  for (int64_t a : c.attrs().integers("axes")) {
+    HONE_TRY_ASSIGN(const int64_t axis, axis_in(c, a, rank));
+    axes.push_back(axis);
+  }
+  return axes;
+}
+
 std::vector<int64_t> strides_of(const Shape& shape) {
   std::vector<int64_t> out(shape.size(), 1);
   for (size_t i = shape.size(); i-- > 1;) out[i - 1] = out[i] * shape[i];

@@ -38,6 +38,9 @@ Known rearranged(const Known& from, const Shape& shape, F f) {
 // Distance in elements between neighbours along each dimension (row-major).
 std::vector<int64_t> strides_of(const Shape& shape);
 
+// Axes that the attribute `axes` names, normalised; none when it is left out.
+Result<std::vector<int64_t>> attribute_axes(const InferContext& c, size_t rank);
+
 // Shape rules that many operators share.
 Status infer_same(InferContext& c);       // output 0 has the type of input 0
 Status infer_broadcast(InferContext& c);  // all inputs broadcast together; type of input 0

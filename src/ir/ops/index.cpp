@@ -199,11 +199,7 @@ Status infer_nms(InferContext& c) {
 
 Status infer_center_crop_pad(InferContext& c) {
   HONE_TRY_ASSIGN(Shape x, ranked(c, 0));
-  std::vector<int64_t> axes;
-  for (int64_t a : c.attrs().integers("axes")) {
-    HONE_TRY_ASSIGN(const int64_t axis, axis_in(c, a, x.size()));
-    axes.push_back(axis);
-  }
+  HONE_TRY_ASSIGN(std::vector<int64_t> axes, attribute_axes(c, x.size()));
   if (!c.attrs().has("axes"))
     for (size_t i = 0; i < x.size(); ++i) axes.push_back(static_cast<int64_t>(i));
   const auto sizes = known_ints(c, 1);

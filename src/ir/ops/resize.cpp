@@ -10,11 +10,7 @@ namespace {
 
 Status infer_resize(InferContext& c) {
   HONE_TRY_ASSIGN(Shape x, ranked(c, 0));
-  std::vector<int64_t> axes;
-  for (int64_t a : c.attrs().integers("axes")) {
-    HONE_TRY_ASSIGN(const int64_t axis, axis_in(c, a, x.size()));
-    axes.push_back(axis);
-  }
+  HONE_TRY_ASSIGN(std::vector<int64_t> axes, attribute_axes(c, x.size()));
   if (axes.empty())
     for (size_t i = 0; i < x.size(); ++i) axes.push_back(static_cast<int64_t>(i));
   const auto sizes = c.has_input(3) ? known_ints(c, 3) : std::nullopt;
