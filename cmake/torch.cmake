@@ -1,0 +1,25 @@
+# libtorch from the Python wheel, as an imported target `torch`. The wheel's own CMake package demands a CUDA toolkit when
+# the wheel was built with CUDA, so the target is made here; the same lines serve CPU and CUDA wheels.
+#   HONE_PYTHON  the interpreter whose wheel is used; .venv's by default
+set(HONE_PYTHON "${CMAKE_SOURCE_DIR}/.venv/bin/python" CACHE FILEPATH "Python whose torch wheel is used")
+if(NOT EXISTS "${HONE_PYTHON}")
+  message(FATAL_ERROR "HONE_TORCH is on, but ${HONE_PYTHON} does not exist: run scripts/setup packages, or set HONE_PYTHON, or -DHONE_TORCH=OFF")
+endif()
+execute_process(COMMAND ${HONE_PYTHON} -c "import importlib.util as u, os; print(os.path.dirname(u.find_spec('torch').origin))"
+  OUTPUT_VARIABLE torch_dir OUTPUT_STRIP_TRAILING_WHITESPACE RESULT_VARIABLE found)
+if(NOT found EQUAL 0)
+  message(FATAL_ERROR "${HONE_PYTHON} has no module torch: run scripts/setup packages, or -DHONE_TORCH=OFF")
+endif()
+
+set(hone_torch_includes "-isystem ${torch_dir}/include -isystem ${torch_dir}/include/torch/csrc/api/include")  # for tests that call the compiler
+
+add_library(torch INTERFACE)
+target_include_directories(torch SYSTEM INTERFACE ${torch_dir}/include ${torch_dir}/include/torch/csrc/api/include)
+target_compile_options(torch INTERFACE -Wno-unused-parameter)
+target_link_libraries(torch INTERFACE ${torch_dir}/lib/libtorch_cpu.so ${torch_dir}/lib/libc10.so)
+target_link_options(torch INTERFACE -Wl,--allow-shlib-undefined -Wl,-rpath,${torch_dir}/lib)
+if(EXISTS ${torch_dir}/lib/libtorch_cuda.so)
+  # Nothing names a symbol of it: it registers its kernels when it is loaded.
+  target_link_options(torch INTERFACE -Wl,--no-as-needed)
+  target_link_libraries(torch INTERFACE ${torch_dir}/lib/libtorch_cuda.so ${torch_dir}/lib/libc10_cuda.so)
+endif()
