@@ -24,7 +24,7 @@ struct Options {
   NetworkOptions network;
   std::optional<std::string> out, weights;
   std::optional<int64_t> opset, seed;
-  bool fold = false, external = false;
+  bool fold = false, external = false, bgr = false;
   Output output;
 };
 
@@ -41,6 +41,7 @@ Status check_file(const std::string& path, const Profile& exported) {
 Result<Outcome> run(const Options& o, const TextStyle& style) {
   if (!o.out) return fail(Code::usage, "say where to write: -o OUT.onnx", {}, "as in: hone export timm/resnet50 -o resnet50.onnx");
   if (o.seed && *o.seed < 0) return fail(Code::usage, fmt::format("{} is no seed, expected a whole number from 0", *o.seed), "--seed");
+  if (o.bgr && !o.weights) return fail(Code::usage, "tells the channel order that --weights were trained on, and there are none", "--bgr");
   HONE_TRY(check_writable(*o.out, o.output.force));
   HONE_TRY_ASSIGN(Network network, open(o.network));
   const auto seed = static_cast<uint64_t>(o.seed.value_or(0));
@@ -57,6 +58,9 @@ Result<Outcome> run(const Options& o, const TextStyle& style) {
     }
     network.graph = std::move(bound->graph);
     unused = std::move(bound->unused);
+    if (o.bgr) {
+      HONE_TRY_ASSIGN(network.graph, with_reversed_channels(std::move(network.graph)));
+    }
   }
   bool fresh = false;  // is there anything that a node reads and nobody has given?
   std::vector<bool> read(network.graph.values.size());
@@ -105,6 +109,7 @@ Result<Outcome> run(const Options& o, const TextStyle& style) {
     facts.facts.push_back({"bn_kept", "batch norms kept", kept});
   }
   report.parts.push_back(std::move(facts));
+  if (o.bgr) report.parts.push_back(Note{Note::Level::info, "the first convolution's input channels were reversed: the file takes RGB images"});
   if (!matched.empty()) report.parts.push_back(Note{Note::Level::info, matched});
   if (!unused.empty())
     report.parts.push_back(Note{Note::Level::info, fmt::format("{} tensors of {} are not part of the network: {}{}", unused.size(), *o.weights, unused[0], unused.size() > 1 ? ", ..." : "")});
@@ -122,7 +127,8 @@ Command export_command() {
   c.about = "Weights that the network has stay; those it lacks are drawn from a seed. The file holds the weights, unless they are over 2 GB or --external-data says otherwise. It is read back and its MACs compared before the command ends well.";
   add_network(c, o->network);
   c.options.push_back({"-o,--output", "OUT.onnx", &o->out, "the file to write"});
-  c.options.push_back({"--weights", "FILE", &o->weights, "a .safetensors, .pt or .pth checkpoint; names of another library are matched by order and shape"});
+  c.options.push_back({"--weights", "FILE", &o->weights, "a .safetensors, .pt or .pth checkpoint; names of another library are translated, or matched by order and shape"});
+  c.options.push_back({"--bgr", "", &o->bgr, "the weights were trained on BGR images, as pycls does: reverse the first convolution's input channels, so that the file takes RGB"});
   c.options.push_back({"--input", "[NAME=]SHAPE", &o->network.inputs, "shape of an input, as in 1x3x224x224"});
   c.options.push_back({"--batch", "N", &o->network.batch, "batch size"});
   c.options.push_back({"--opset", "N", &o->opset, "operator set, 17 unless told"});

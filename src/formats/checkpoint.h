@@ -17,8 +17,10 @@ Result<NamedTensors> read_checkpoint(const std::string& path);
 
 // Names of another library, brought to the graph's where that is safe:
 //   1. a prefix that every tensor has ("module.", "model.", "_orig_mod.") is dropped when that makes names match;
-//   2. when still less than all match, both sides are laid side by side in their own order, batch counters left out:
-//      if there are as many tensors and every shape is equal, they are the same network in the same order.
+//   2. names that a table knows (checkpoint_names.h) are translated, stacked matrices cut or joined;
+//   3. when that does not fill the graph, both sides are laid side by side in their own order, integers (batch counters,
+//      index tables) left out: as many tensors and every shape equal means the same network in the same order;
+//   4. else what a table translated stays, if it fills more than half of the graph.
 // Anything else is returned as it came. `how` says in a sentence what was done; "" when nothing was.
 struct Renamed {
   NamedTensors tensors;

@@ -147,6 +147,33 @@ Result<Bound> with_weights(Graph graph, const std::vector<std::pair<std::string,
   return bound;
 }
 
+Result<Graph> with_reversed_channels(Graph graph) {
+  std::vector<ValueId> stems;
+  for (const Node& node : graph.nodes) {
+    if (node.type != "Conv" || node.inputs.size() < 2) continue;
+    const Value &image = graph.value(node.inputs[0]), &weight = graph.value(node.inputs[1]);
+    if (image.kind != ValueKind::input || weight.type.shape.size() < 3 || weight.type.shape[1] != 3) continue;
+    if (std::ranges::find(stems, node.inputs[1]) == stems.end()) stems.push_back(node.inputs[1]);
+  }
+  if (stems.empty()) return fail(Code::unsupported, "no convolution reads an image of three channels, so there are no channels to reverse");
+  for (ValueId id : stems) {
+    Value& weight = graph.values[id];
+    const Shape& shape = weight.type.shape;
+    const auto n = element_count(shape);
+    if (!weight.data || !weight.data->bytes.data || n.value_or(0) == 0 || bits(weight.type.dtype) % 8 || byte_size(weight.type.dtype, *n) != static_cast<int64_t>(weight.data->bytes.size))
+      return fail(Code::invalid, "has no contents to reverse", weight.name);
+    const size_t plane = weight.data->bytes.size / static_cast<size_t>(shape[0] * 3);  // bytes of one channel of one filter
+    auto bytes = std::make_shared<std::vector<std::byte>>(weight.data->bytes.size);
+    for (size_t filter = 0; filter < static_cast<size_t>(shape[0]); ++filter)
+      for (size_t c = 0; c < 3; ++c) std::copy_n(weight.data->bytes.data + (filter * 3 + c) * plane, plane, bytes->data() + (filter * 3 + 2 - c) * plane);
+    Tensor reversed = *weight.data;
+    const std::byte* data = bytes->data();
+    reversed.bytes = {std::move(bytes), data, weight.data->bytes.size};
+    weight.data = std::make_shared<const Tensor>(std::move(reversed));
+  }
+  return graph;
+}
+
 Result<Graph> with_fresh_weights(Graph graph, uint64_t seed) {
   constexpr int64_t kMaxBytes = int64_t{1} << 40;
   for (ValueId id : graph.state()) {

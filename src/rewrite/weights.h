@@ -20,6 +20,11 @@ struct Bound {
 // graph's. Fails when a shape differs, and when a parameter or buffer that a node reads is not there.
 Result<Bound> with_weights(Graph graph, const std::vector<std::pair<std::string, Tensor>>& tensors);
 
+// For weights that were trained on images of the other channel order (pycls reads images with OpenCV, which is BGR):
+// the convolutions that read a graph input of three channels get their input channels in reverse, so that the network
+// takes RGB. Fails when there is no such convolution, or when one has no contents.
+Result<Graph> with_reversed_channels(Graph graph);
+
 // Fills every parameter and buffer that has no contents as its Init says (ir/graph.h). Each tensor has a generator of
 // its own, seeded by `seed` and its name: the same name and shape get the same contents in whatever network they stand.
 //   truncated_normal  within two standard deviations

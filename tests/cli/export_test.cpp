@@ -77,6 +77,11 @@ TEST(Export, WeightsComeFromSafetensors) {
     ASSERT_NE(read->find(name), kNoValue) << name;
     EXPECT_TRUE(same_contents(*read->value(read->find(name)).data, *filled->value(filled->find(name)).data)) << name;
   }
+  const Json bgr = json("hone export timm/resnet18 --weights w.safetensors --bgr -o bgr.onnx", folder);
+  const auto turned = read_onnx(folder + "/bgr.onnx");
+  ASSERT_TRUE(turned) << turned.error().text();
+  const auto rgb_stem = *to_doubles(*read->value(read->find("conv1.weight")).data), bgr_stem = *to_doubles(*turned->value(turned->find("conv1.weight")).data);
+  EXPECT_EQ(std::vector(rgb_stem.begin(), rgb_stem.begin() + 49), std::vector(bgr_stem.begin() + 98, bgr_stem.begin() + 147));
   const Ran wrong = shell("hone export timm/resnet34 --weights w.safetensors -o s.onnx", folder);
   EXPECT_EQ(wrong.exit, 1);
   EXPECT_NE(wrong.err.find("tensors of the network are not in the file: layer1.2.conv1.weight"), std::string::npos) << wrong.err;
@@ -87,6 +92,7 @@ TEST(Export, BadUseGetsHelp) {
   const Ran bare = shell("hone export timm/resnet18", folder);
   EXPECT_EQ(bare.exit, 2);
   EXPECT_EQ(bare.err, "hone: say where to write: -o OUT.onnx\n  as in: hone export timm/resnet50 -o resnet50.onnx\n");
+  EXPECT_EQ(shell("hone export timm/resnet18 --bgr -o r.onnx", folder).exit, 2);
   ASSERT_EQ(shell("hone export pycls/RegNetX-200MF -o r.onnx", folder).exit, 0);
   const Ran again = shell("hone export pycls/RegNetX-200MF -o r.onnx", folder);
   EXPECT_EQ(again.exit, 2);

@@ -16,6 +16,9 @@ Tensor f32(Shape s) {
   t.shape = std::move(s);
   return t;
 }
+Tensor counter() {
+  return Tensor::scalar(int64_t{7});
+}
 std::string names(const Renamed& r) {
   std::string out;
   for (const auto& [name, t] : r.tensors) out += name + " ";
@@ -35,14 +38,21 @@ TEST(Checkpoint, ACommonPrefixGoes) {
 }
 
 TEST(Checkpoint, AnotherLibrarysNamesByOrderAndShape) {
-  const Renamed r = to_names_of(net(), {{"head.w", f32({4, 3})}, {"bn.num_batches_tracked", f32({})}, {"head.b", f32({4})}});
-  EXPECT_EQ(names(r), "fc.weight fc.bias ");
+  const Renamed r = to_names_of(net(), {{"head.w", f32({4, 3})}, {"bn.num_batches_tracked", counter()}, {"head.b", f32({4})}});
+  EXPECT_EQ(names(r), "fc.weight bn.num_batches_tracked fc.bias ");
   EXPECT_EQ(r.how, "the names are another library's: 2 tensors were matched by order and shape");
 }
 
 TEST(Checkpoint, AnotherOrderOrNumberIsLeftAlone) {
   EXPECT_EQ(names(to_names_of(net(), {{"b", f32({4})}, {"w", f32({4, 3})}})), "b w ");
   EXPECT_EQ(names(to_names_of(net(), {{"w", f32({4, 3})}})), "w ");
+}
+
+TEST(Checkpoint, AModulesOwnTensorMayStandElsewhere) {
+  const Graph levit = *parse_graph("hone graph 1\ninput x: f32[1,3]\nparameter attn.qkv.linear.weight: f32[4,3]\nparameter attn.attention_biases: f32[4]\nparameter head.bias: f32[4]\ny = Foo(x, attn.qkv.linear.weight, attn.attention_biases, head.bias)\noutput y\n", "net.hone");
+  EXPECT_EQ(names(to_names_of(levit, {{"m.attention_biases", f32({4})}, {"m.attention_bias_idxs", counter()}, {"m.qkv.c.weight", f32({4, 3})}, {"l.bias", f32({4})}})),
+            "attn.attention_biases m.attention_bias_idxs attn.qkv.linear.weight head.bias ");
+  EXPECT_EQ(names(to_names_of(levit, {{"m.attention_biases", f32({4})}, {"m.qkv.c.weight", f32({4, 3})}, {"l.beta", f32({4})}})), "m.attention_biases m.qkv.c.weight l.beta ");
 }
 
 TEST(Checkpoint, ReadsTorchFilesByTheirFirstBytes) {

@@ -3,6 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
+
+#include "formats/checkpoint.h"
+#include "zoo/catalog.h"
 
 namespace hone {
 namespace {
@@ -110,6 +114,80 @@ TEST(Weights, AreBoundByNameAndChecked) {
   EXPECT_EQ(with_weights(g, {}).error().message, "1 tensors of the network are not in the file: w");
   EXPECT_EQ(with_weights(g, {{"w", Tensor::floats({1, 2, 3, 4})}}).error().text(), "w: is 4 in the file, the network needs 2x2");
   EXPECT_EQ(with_weights(g, {{"w", Tensor::ints({1})}}).error().code, Code::invalid);
+}
+
+TEST(Weights, ReversedChannelsAreTheStemsOnly) {
+  Graph g;
+  Value image;
+  image.name = "x";
+  image.kind = ValueKind::input;
+  image.type = TensorType(DType::f32, {1, 3, 4, 4});
+  ValueId x = g.add_value(image);
+  const auto convolution = [&](const std::string& name, Shape shape, ValueId of) {
+    const ValueId w = parameter(g, name, std::move(shape), {Init::Kind::normal, 1});
+    Value out;
+    out.name = name + ".out";
+    Node node;
+    node.type = "Conv";
+    node.inputs = {of, w};
+    node.outputs = {g.add_value(out)};
+    const ValueId y = node.outputs[0];
+    g.add_node(std::move(node));
+    return y;
+  };
+  convolution("second", {4, 3, 1, 1}, convolution("stem", {3, 3, 2, 2}, x));
+  EXPECT_EQ(with_reversed_channels(g).error().text(), "stem: has no contents to reverse");
+  const Graph before = *with_fresh_weights(g, 3), after = *with_reversed_channels(before);
+  EXPECT_EQ(doubles(before, "second"), doubles(after, "second"));
+  const auto rgb = doubles(before, "stem"), bgr = doubles(after, "stem");
+  for (size_t filter = 0; filter < 3; ++filter)
+    for (size_t c = 0; c < 3; ++c)
+      for (size_t i = 0; i < 4; ++i) EXPECT_EQ(rgb[(filter * 3 + c) * 4 + i], bgr[(filter * 3 + 2 - c) * 4 + i]);
+  EXPECT_EQ(doubles(*with_reversed_channels(after), "stem"), rgb);
+  EXPECT_EQ(with_reversed_channels(Graph()).error().code, Code::unsupported);
+}
+
+// A pycls checkpoint in timm's network and back: the same tensors, each under a name of the same shape.
+TEST(Weights, ThePublishedNetworksOfTwoLibrariesHoldEachOthersWeights) {
+  for (const auto& [a, b] : {std::pair{"pycls/RegNetY-400MF", "timm/regnety_004"}, {"pycls/RegNetX-200MF", "torchvision/regnet_x_400mf"}, {"pycls/ResNet-50", "torchvision/resnet50"},
+                             {"pycls/ViT-B-16", "timm/vit_base_patch16_224"}, {"torchvision/vit_b_16", "timm/vit_base_patch16_224"}, {"torchvision/regnet_y_400mf", "pycls/RegNetY-400MF"},
+                             {"pycls/EfficientNet-B0", "timm/efficientnet_b0"}, {"torchvision/efficientnet_b0", "timm/efficientnet_b0"},
+                             {"torchvision/mobilenet_v2", "timm/mobilenetv2_100"}, {"torchvision/vgg16", "timm/vgg16"}, {"torchvision/mobilenet_v3_large", "timm/mobilenetv3_large_100"}}) {
+    SCOPED_TRACE(std::string(a) + " -> " + b);
+    auto source = open_network(a), target = open_network(b);
+    ASSERT_TRUE(source && target);
+    NamedTensors given;
+    float mark = 0;
+    for (ValueId id : source->graph.state()) {
+      const Value& v = source->graph.value(id);
+      Tensor t{v.type.dtype, v.type.shape, {}, {}};
+      const auto size = static_cast<size_t>(*byte_size(v.type.dtype, *element_count(v.type.shape)));
+      auto bytes = std::make_shared<std::vector<std::byte>>(size);
+      if (is_float(v.type.dtype)) std::memcpy(bytes->data(), &mark, 4), mark += 1;
+      const std::byte* data = bytes->data();
+      t.bytes = {std::move(bytes), data, size};
+      given.emplace_back(v.name, std::move(t));
+    }
+    const Renamed there = to_names_of(target->graph, given);
+    const auto bound = with_weights(target->graph, there.tensors);
+    if (std::string(a) == "pycls/RegNetX-200MF") {
+      EXPECT_FALSE(bound);  // another network
+      continue;
+    }
+    ASSERT_TRUE(bound) << bound.error().text();
+    NamedTensors all;
+    for (ValueId id : bound->graph.state()) {
+      const Value& v = bound->graph.value(id);
+      if (v.data) all.emplace_back(v.name, *v.data);
+    }
+    const Renamed back = to_names_of(source->graph, all);
+    const auto again = with_weights(source->graph, back.tensors);
+    ASSERT_TRUE(again) << again.error().text();
+    for (const auto& [name, t] : given)
+      if (is_float(t.dtype)) {
+        EXPECT_TRUE(same_contents(t, *again->graph.value(again->graph.find(name)).data)) << name;
+      }
+  }
 }
 
 }  // namespace
