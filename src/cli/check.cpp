@@ -46,6 +46,23 @@ Outcome result(const ShapeCheck& check, const Options& o, const TextStyle& style
   return {o.output.json ? to_json(report) : to_text(report, style), check.ok() ? 0 : 1, ""};
 }
 
+// "Op: reason" of a refused file: the operator where the error names one (the reader's "FILE, If 'res' at byte 22"), else
+// what it is about.
+std::string refusal(const Error& e, const std::string& file) {
+  std::string_view where = e.where, what = "Model";
+  if (where.starts_with(file)) where.remove_prefix(file.size());
+  if (where.starts_with(", ")) where.remove_prefix(2);
+  const size_t quote = where.find(" '");
+  if (quote != std::string_view::npos) {
+    what = where.substr(0, quote);
+    where.remove_prefix(quote + 1);
+  } else if (e.message.find("opset") != std::string::npos) {
+    what = "Opset";
+  }
+  if (what == "value") what = "Type";
+  return fmt::format("{}: {}{}{}{}", what, where, where.empty() ? "" : " ", e.message, e.hint.empty() ? "" : fmt::format(" ({})", e.hint));
+}
+
 Result<Outcome> run(const Options& o, const TextStyle& style) {
   if (!o.shapes)
     return fail(Code::unsupported, "running a network needs an engine plug-in, and this build has none", {},
@@ -56,7 +73,7 @@ Result<Outcome> run(const Options& o, const TextStyle& style) {
   const auto refused = [&](const Error& e) -> Result<Outcome> {
     if (e.code != Code::unsupported) return fail(e);
     ShapeCheck check;
-    check.unsupported.push_back(e.text());
+    check.unsupported.push_back(refusal(e, o.a));
     return result(check, o, style);
   };
   auto network = open_network(o.a);

@@ -153,7 +153,7 @@ class Importer {
   Status add_input(const ValueInfo& info, const std::unordered_set<Text>& stored, Scope& scope) {
     if (stored.contains(info.name)) return {};  // before IR version 4 initialisers were inputs too
     if (info.name.empty()) return bad("an input has no name", "");
-    if (!info.other_kind.empty()) return bad(fmt::format("is a {}, not a tensor", info.other_kind), info.name, Code::unsupported);
+    if (!info.other_kind.empty()) return bad(fmt::format("is of type {}, not tensor", info.other_kind), info.name, Code::unsupported);
     if (info.type.dtype == DType::undefined) return bad("an input without an element type", info.name);
     Value v;
     v.name = info.name;
@@ -297,7 +297,7 @@ class Importer {
     v.name = scope.depth == 0 ? std::string(name) : fmt::format("{}/{}", scope.prefix, name);
     if (scope.depth > 0) return v;
     if (const auto it = infos_.find(name); it != infos_.end()) {
-      if (!it->second->other_kind.empty()) return fail(Code::unsupported, fmt::format("'{}' is a {}, not a tensor", name, it->second->other_kind), where(n));
+      if (!it->second->other_kind.empty()) return fail(Code::unsupported, fmt::format("'{}' is of type {}, not tensor", name, it->second->other_kind), where(n));
       v.type = it->second->type;
     }
     return v;

@@ -173,7 +173,7 @@ TEST(OnnxRead, RefusesByName) {
   expect_error(m, Code::unsupported, "SequenceConstruct 'y' at byte 123: works on sequences");
   m = conv_model();
   m.inputs[0] = Message().put(1, std::string("x")).put(2, Message().put(4, std::string()));
-  expect_error(m, Code::unsupported, "value 'x': is a sequence");
+  expect_error(m, Code::unsupported, "value 'x': is of type sequence");
   m = conv_model();
   m.graph_extra.put(15, std::string());
   expect_error(m, Code::unsupported, "sparse");
