@@ -39,18 +39,23 @@ function(hone_room name)
   endforeach()
 endfunction()
 
-# A unit with torch headers costs 15 s; with this precompiled header 4. ccache needs to be told that it may cache those.
-function(hone_precompile_torch)
-  target_precompile_headers(hone_train PRIVATE <ATen/ATen.h> <torch/csrc/autograd/autograd.h> <torch/csrc/autograd/custom_function.h>
+# A unit with torch headers costs 15 s; with a precompiled header 4. ccache needs to be told that it may cache those.
+function(hone_precompile_torch_for target)
+  target_precompile_headers(${target} PRIVATE <ATen/ATen.h> <torch/csrc/autograd/autograd.h> <torch/csrc/autograd/custom_function.h>
     <fmt/format.h> <string> <vector> <functional>)
-  target_precompile_headers(hone_methods REUSE_FROM hone_train)
+  hone_cache_precompiled(${target})
+endfunction()
+function(hone_cache_precompiled target)
   if(CCACHE)
-    foreach(room train methods)
-      set_target_properties(hone_${room} PROPERTIES CXX_COMPILER_LAUNCHER
-        "${CMAKE_COMMAND};-E;env;CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime;${CCACHE}")
-      target_compile_options(hone_${room} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
-    endforeach()
+    set_target_properties(${target} PROPERTIES CXX_COMPILER_LAUNCHER
+      "${CMAKE_COMMAND};-E;env;CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime;${CCACHE}")
+    target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
   endif()
+endfunction()
+function(hone_precompile_torch)
+  hone_precompile_torch_for(hone_train)
+  target_precompile_headers(hone_methods REUSE_FROM hone_train)
+  hone_cache_precompiled(hone_methods)
 endfunction()
 
 # src/<room>/ of a plug-in's top room hold its exported functions; the result is libhone_<name>.so beside the program.
@@ -79,6 +84,9 @@ function(hone_tests)
       endif()
       target_compile_definitions(test_${room} PRIVATE HONE_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
         HONE_BINARY="$<TARGET_FILE:hone>" HONE_CXX="${CMAKE_CXX_COMPILER}" HONE_TORCH_INCLUDES="${hone_torch_includes}" HONE_PYTHON="${CMAKE_SOURCE_DIR}/.venv/bin/python")
+      if(room STREQUAL train OR room STREQUAL methods)
+        hone_precompile_torch_for(test_${room})
+      endif()
       add_dependencies(test_${room} hone)
       add_test(NAME ${room} COMMAND test_${room} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
     endif()

@@ -16,6 +16,8 @@ set(hone_torch_includes "-isystem ${torch_dir}/include -isystem ${torch_dir}/inc
 add_library(torch INTERFACE)
 target_include_directories(torch SYSTEM INTERFACE ${torch_dir}/include ${torch_dir}/include/torch/csrc/api/include)
 target_compile_options(torch INTERFACE -Wno-unused-parameter)
+# The wheel ships headers of another fmt, which come first: no library of theirs is there to link.
+target_compile_definitions(torch INTERFACE FMT_HEADER_ONLY)
 target_link_libraries(torch INTERFACE ${torch_dir}/lib/libtorch_cpu.so ${torch_dir}/lib/libc10.so)
 target_link_options(torch INTERFACE -Wl,--allow-shlib-undefined -Wl,-rpath,${torch_dir}/lib)
 if(EXISTS ${torch_dir}/lib/libtorch_cuda.so)

@@ -105,4 +105,20 @@ Result<ShapeCheck> check_shapes(const Graph& graph, const std::string& folder) {
   return check;
 }
 
+Result<RecordedCase> read_case(const Graph& graph, const std::string& folder) {
+  RecordedCase out{std::vector<std::optional<Tensor>>(graph.inputs.size()), std::vector<std::optional<Tensor>>(graph.outputs.size())};
+  HONE_TRY_ASSIGN(Tensors inputs, recorded(folder, "input_", graph.inputs.size()));
+  HONE_TRY_ASSIGN(Tensors outputs, recorded(folder, "output_", graph.outputs.size()));
+  if (outputs.empty()) return fail(Code::not_found, "holds no recorded outputs", folder, "a folder with input_N.pb and output_N.pb was expected");
+  const auto take = [&](Tensors& from, const std::vector<ValueId>& ids, std::vector<std::optional<Tensor>>& to) {
+    for (auto& [i, tensor] : from) {
+      tensor.dtype = recorded_type(tensor.dtype, graph.value(ids[i]).type.dtype);
+      to[i] = std::move(tensor);
+    }
+  };
+  take(inputs, graph.inputs, out.inputs);
+  take(outputs, graph.outputs, out.outputs);
+  return out;
+}
+
 }  // namespace hone

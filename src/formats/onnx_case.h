@@ -2,6 +2,7 @@
 // the shapes of a case runs nothing.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,5 +35,12 @@ std::vector<std::string> unsupported_operators(const Graph& graph);
 // recorded input that contradicts the graph's declaration gives way to it (some of ONNX's own data does).
 // Errors: a folder without recorded outputs, a broken file, a graph whose shapes cannot be inferred.
 Result<ShapeCheck> check_shapes(const Graph& graph, const std::string& folder);
+
+// What a folder records: by position of the graph's inputs and outputs, nothing where a file is missing. Types are the
+// graph's where the files hold bits of another name (bf16 as u16). Errors as above.
+struct RecordedCase {
+  std::vector<std::optional<Tensor>> inputs, outputs;
+};
+Result<RecordedCase> read_case(const Graph& graph, const std::string& folder);
 
 }  // namespace hone

@@ -63,6 +63,8 @@ class Program {
 
  private:
   struct Impl;
+  Result<std::vector<at::Tensor>> execute(const std::vector<uint32_t>& wanted, bool keep, const std::vector<at::Tensor>& inputs, const std::vector<at::Tensor>& state,
+                                          const RunOptions& options) const;
   std::shared_ptr<const Impl> impl_;
 };
 
