@@ -125,7 +125,7 @@ ValueId Lowering::transposed_parameter(ValueId v) {
 }
 
 tl::unexpected<Error> Lowering::needs(int64_t version, std::string_view what) const {
-  return fail(Code::unsupported, fmt::format("{} needs opset {}; {} was asked for", what, version, opset), describe(graph_, node), fmt::format("write it with opset {} or newer", version));
+  return fail(Code::unsupported, fmt::format("{} needs opset {}; {} was asked for", what, version, opset), describe(graph_, node), fmt::format("--opset {} or newer", version));
 }
 
 Status Lowering::check_attributes() const {
@@ -134,6 +134,32 @@ Status Lowering::check_attributes() const {
     if (value && !is_neutral(*value, a.neutral)) return needs(a.version, fmt::format("its attribute '{}'", a.attribute));
   }
   return {};
+}
+
+// The first operand whose element type a row does not allow; kNoValue when all are.
+ValueId Lowering::refused_operand(const OperandTypes& row) const {
+  const auto refused = [&](const std::vector<ValueId>& operands, size_t from, size_t count) {
+    for (size_t i = 0; i < operands.size() && count > 0; ++i) {
+      if (operands[i] == kNoValue) continue;
+      const uint32_t mask = row.masks[from + std::min(i, count - 1)];
+      const DType type = graph_.values[operands[i]].type.dtype;
+      if (type != DType::undefined && mask != 0 && !(mask >> static_cast<int>(type) & 1)) return operands[i];
+    }
+    return kNoValue;
+  };
+  const ValueId input = refused(node.inputs, 0, row.inputs);
+  return input != kNoValue ? input : refused(node.outputs, row.inputs, row.outputs);
+}
+
+Status Lowering::check_types() const {
+  ValueId operand = kNoValue;
+  for (const OperandTypes& row : operand_types(node.type)) {
+    const ValueId refused = refused_operand(row);
+    if (row.version <= opset) operand = refused;
+    else if (operand != kNoValue && refused == kNoValue) return needs(row.version, fmt::format("its operand of {}", name(graph_.values[operand].type.dtype)));
+  }
+  if (operand == kNoValue) return {};
+  return fail(Code::unsupported, fmt::format("ONNX has no {} of {} in any opset that hone writes", node.type, name(graph_.values[operand].type.dtype)), describe(graph_, node));
 }
 
 // Lowers `added` and appends it, after the nodes that its rules emit.
@@ -156,6 +182,7 @@ Status Lowering::add(Node added) {
   }
   if (const int64_t since = operator_since(node.type); since > opset) return needs(since, "the operator");
   HONE_TRY(check_attributes());
+  HONE_TRY(check_types());
   for (const AttributeSince& a : attributes_since())
     if (a.type == node.type && opset < a.version) node.attrs.erase(a.attribute);
   if (opset < 11) count_axes_from_front(node, graph_);

@@ -2,6 +2,9 @@
 // the older set does not have spelled out in those it has (onnx_lower_compose.cpp).
 #pragma once
 
+#include <array>
+#include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,6 +54,8 @@ class Lowering {
  private:
   Status add(Node added);
   Status check_attributes() const;
+  Status check_types() const;
+  ValueId refused_operand(const struct OperandTypes& row) const;
   std::string new_name(std::string_view what) const;
 
   Graph graph_;  // the result under construction; values keep their ids
@@ -78,5 +83,17 @@ struct AttributeSince {
   Attr neutral;
 };
 const std::vector<AttributeSince>& attributes_since();
+
+// The element types that an operator takes and gives from an operator set on: bit n of a mask stands for the n-th element
+// type of TensorProto (DType has the same numbers). `masks` holds the inputs', then the outputs'; the last of either also
+// speaks for those after it (variadic). 0: no tensor, or whatever ONNX does not restrict.
+struct OperandTypes {
+  std::string_view type;
+  int64_t version;
+  uint8_t inputs, outputs;
+  std::array<uint32_t, 14> masks;
+};
+// Every row of an operator, oldest first (onnx_types.cpp); none for operators of other domains.
+std::span<const OperandTypes> operand_types(std::string_view type);
 
 }  // namespace hone::onnx

@@ -132,6 +132,8 @@ Status infer_node(Graph& graph, std::vector<std::optional<Known>>& known, NodeId
 
 Result<Inferred> infer(Graph graph, const Bindings& bindings, bool allow_unknown) {
   HONE_TRY(bind_inputs(graph, bindings, allow_unknown));
+  std::vector<TensorType> stated;  // of the outputs, by the file
+  for (ValueId v : graph.outputs) stated.push_back(graph.values[v].type);
   Inferred out;
   out.known.resize(graph.values.size());
   for (ValueId v = 0; v < graph.values.size(); ++v) {
@@ -149,6 +151,11 @@ Result<Inferred> infer(Graph graph, const Bindings& bindings, bool allow_unknown
     HONE_TRY(infer_node(graph, out.known, n));
     for (ValueId v : graph.nodes[n].outputs)
       if (v != kNoValue && out.known[v] && (tracked += out.known[v]->size()) > kMaxTracked) out.known[v].reset();
+  }
+  // Where no rule can tell even the rank of an output, the file may.
+  for (size_t i = 0; i < stated.size(); ++i) {
+    TensorType& type = graph.values[graph.outputs[i]].type;
+    if (!type.ranked && stated[i].ranked && type.dtype == stated[i].dtype) type = TensorType(type.dtype, Shape(stated[i].shape.size(), kUnknown));
   }
   out.graph = std::move(graph);
   return out;

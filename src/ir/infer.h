@@ -20,6 +20,7 @@ struct Bindings {
 };
 
 // Fills in the type of every value, and the contents of those that shape arithmetic determines.
+// An output whose rank no rule can tell keeps the rank (not the sizes) that the file states.
 // An input that stays without a static shape is an error that names it and shows an example, unless allow_unknown.
 struct Inferred {
   Graph graph;                          // the same nodes, values typed

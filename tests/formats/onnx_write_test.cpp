@@ -12,6 +12,7 @@
 #include "ir/builder.h"
 #include "ir/infer.h"
 #include "ir/op.h"
+#include "ir/text.h"
 #include "rewrite/weights.h"
 #include "zoo/catalog.h"
 
@@ -161,6 +162,38 @@ TEST(OnnxWrite, EveryOperatorIsLoweredOrRefusedAtEveryOpset) {
   EXPECT_GT(written, 10 * refused / 3);
 }
 
+// Element types came to operators one by one: what an opset does not have is refused, not written for others to stumble on.
+TEST(OnnxWrite, ElementTypesAreThoseOfTheOpset) {
+  const auto written = [](const std::string& op, DType type, int64_t opset) {
+    const std::string t(name(type));
+    auto g = parse_graph("hone graph 1\ninput x: " + t + "[2]\ninput z: " + t + "[2]\ny = " + op + "(x, z)\noutput y\n", "net.hone");
+    EXPECT_TRUE(g) << g.error().text();
+    auto typed = infer(std::move(*g));
+    EXPECT_TRUE(typed) << typed.error().text();
+    const auto message = onnx_message(typed->graph, opset);
+    return message ? std::string() : message.error().text();
+  };
+  EXPECT_EQ(written("Add", DType::u8, 14), "");
+  EXPECT_EQ(written("Add", DType::u8, 13), "Add 'y': its operand of u8 needs opset 14; 13 was asked for (--opset 14 or newer)");
+  EXPECT_EQ(written("Add", DType::f32, 7), "");
+  EXPECT_EQ(written("Add", DType::bf16, 12), "Add 'y': its operand of bf16 needs opset 13; 12 was asked for (--opset 13 or newer)");
+  EXPECT_EQ(written("Equal", DType::f32, 11), "");  // a comparison's output is of another type than its inputs
+  EXPECT_EQ(written("Equal", DType::string, 18), "Equal 'y': its operand of string needs opset 19; 18 was asked for (--opset 19 or newer)");
+  EXPECT_EQ(written("Min", DType::i32, 8), "Min 'y': its operand of i32 needs opset 12; 8 was asked for (--opset 12 or newer)");
+  EXPECT_EQ(written("Mul", DType::f8e4m3fn, 28), "Mul 'y': ONNX has no Mul of f8e4m3fn in any opset that hone writes");
+}
+
+// Reshape to a shape that is only known at run time: no rule can tell the rank, but the file does.
+TEST(OnnxWrite, TheStatedRankOfAnOutputStays) {
+  const auto g = parse_graph("hone graph 1\ninput x: f32[2,3]\ninput s: i64[?]\ny: f32[?,6] = Reshape(x, s)\noutput y\n", "net.hone");
+  ASSERT_TRUE(g) << g.error().text();
+  const auto typed = infer(*g, {}, true);
+  ASSERT_TRUE(typed) << typed.error().text();
+  const auto back = read_text(*onnx_message(typed->graph, 17));
+  ASSERT_TRUE(back) << back.error().text();
+  EXPECT_EQ(to_string(back->value(back->outputs[0]).type), "f32[?,?]");
+}
+
 Graph network(const std::string& name) {
   auto net = open_network(name);
   EXPECT_TRUE(net) << net.error().text();
@@ -246,7 +279,7 @@ TEST(OnnxWrite, RefusalsNameOperatorNodeAndOpset) {
   const auto message = onnx_message(g, 17);
   ASSERT_FALSE(message);
   EXPECT_EQ(message.error().code, Code::unsupported);
-  EXPECT_EQ(message.error().text(), "Attention 'blocks.0.attn/Attention': its 'softcap' needs opset 23; 17 was asked for (write it with opset 23 or newer)");
+  EXPECT_EQ(message.error().text(), "Attention 'blocks.0.attn/Attention': its 'softcap' needs opset 23; 17 was asked for (--opset 23 or newer)");
   EXPECT_EQ(onnx_message(g, 6).error().code, Code::usage);
   EXPECT_EQ(onnx_message(g, 29).error().code, Code::usage);
 }
