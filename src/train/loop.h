@@ -7,7 +7,7 @@
 
 #include <ATen/ATen.h>
 
-#include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -15,21 +15,16 @@
 #include "run/recipe.h"
 #include "run/run_dir.h"
 #include "train/params.h"
+#include "train/state_file.h"
 
 namespace hone::train {
 
 struct Losses {
-  at::Tensor total;                                         // scalar with its autograd graph
-  std::vector<std::pair<std::string, at::Tensor>> parts;    // scalars, for events; detached
+  at::Tensor total;                                         // scalar with its autograd graph, the mean over the micro-batch
+  std::vector<std::pair<std::string, at::Tensor>> parts;    // scalars, for events; detached; the same names every time
 };
 
 using Metrics = std::vector<std::pair<std::string, double>>;
-
-// Named tensors and texts that a task, optimiser or bank saves and gets back, bit for bit.
-struct State {
-  std::map<std::string, at::Tensor> tensors;
-  std::map<std::string, std::string> texts;   // JSON, counters, generator states
-};
 
 class Task {
  public:
@@ -37,19 +32,47 @@ class Task {
   virtual Params& params() = 0;
   virtual int64_t steps_per_epoch() const = 0;   // optimiser steps
   virtual int64_t samples_per_step() const = 0;  // for throughput
-  // Forward of micro-batch `micro` (of `micros`) of optimiser step `step`; the loop runs backward.
+  virtual std::string unit() const { return "images"; }
+  // Forward of micro-batch `micro` (of `micros`) of optimiser step `step`; the loop runs backward. A step's batch is the
+  // same however many micro-batches it is cut into: ranks of a distributed run and gradient accumulation are micro-batches.
   virtual Result<Losses> forward(int64_t step, int64_t micro, int64_t micros) = 0;
   // Figures on the validation data with the parameters given (the averaged ones, when there are).
   virtual Result<Metrics> validate(const Params& params) = 0;
   virtual std::string watched() const = 0;       // metric that chooses the best checkpoint; "-loss" would mean smaller is better
+  // Parameters that may be changed before they are validated and kept as the best (statistics of BatchNorm measured anew).
+  virtual Status prepare(Params& averaged) { (void)averaged; return {}; }
   virtual void after_step(int64_t step) { (void)step; }
   virtual State save() const { return {}; }
   virtual Status load(const State&) { return {}; }
 };
 
-// Optimiser steps, rates, clipping, averaging, checkpoint rhythm ... read from the recipe's tables [train], [optimiser],
-// [schedule], [average], [checkpoint]; docs/training.md lists every key.
-struct LoopOptions;
+// Where and how a run computes: keys device, precision, threads and seed of [train]. Tasks and the loop ask for it alike.
+struct Compute {
+  at::Device device = at::kCPU;
+  at::ScalarType type = at::kFloat;   // RunOptions::compute
+  int threads = 0;
+  uint64_t seed = 0;
+};
+Result<Compute> read_compute(Recipe& recipe);
+
+// A generator that depends on nothing but its arguments: for dropout and whatever else draws on tensors.
+at::Generator step_generator(const Compute& compute, int64_t step, int64_t micro);
+
+// Everything of [train], [optimiser], [schedule], [clip], [average], [guard] and [checkpoint]; docs/training.md lists the
+// keys. Read before the run directory is opened, because the frozen recipe states every value.
+class LoopOptions {
+ public:
+  static Result<LoopOptions> read(Recipe& recipe);
+  LoopOptions(LoopOptions&&) noexcept;
+  ~LoopOptions();
+  struct Values;
+  const Values& operator*() const { return *values_; }
+  const Values* operator->() const { return values_.get(); }
+
+ private:
+  explicit LoopOptions(std::unique_ptr<Values> values);
+  std::unique_ptr<Values> values_;
+};
 
 struct Finished {
   int64_t steps = 0;
@@ -57,6 +80,8 @@ struct Finished {
   int64_t best_step = 0;
   bool stopped_early = false;
 };
-Result<Finished> train(Recipe& recipe, RunDir& run, Task& task);
+// Trains to the end, from the run's last checkpoint where it has one. checkpoints/best.safetensors holds the parameters of
+// the best validation (averaged ones where averaging is on; without any validation those of the last step).
+Result<Finished> train(const LoopOptions& options, RunDir& run, Task& task);
 
 }  // namespace hone::train

@@ -22,7 +22,9 @@ class Params {
     std::string name;
     at::Tensor tensor;     // a leaf; requires_grad follows `trainable`
     bool buffer = false;   // BatchNorm statistics and the like: saved, averaged, never stepped
-    bool trainable = true; // false: frozen
+    bool trainable = true; // false: frozen; always false for a buffer
+    bool kernel = false;   // weight of a convolution: dimensions from the third on are spatial, and cropped at the centre
+    int64_t parts = 1;     // dimension 0 is this many equal parts (3: q, k and v in one table); a slice takes the head of each
   };
 
   // The graph's own contents where it has them, the rest fresh from `seed` (rewrite/weights.h).
@@ -32,24 +34,33 @@ class Params {
   std::vector<Entry>& entries() { return entries_; }
   const Entry* find(const std::string& name) const;
 
-  // Tensors for `program` in the order of its state(): the entry itself where shapes agree, else a slice view. Leading
-  // slice in every dimension, centre crop in the spatial dimensions of a convolution kernel. A missing name, another
-  // rank, or a dimension larger than the store's: an error that names the parameter and both shapes.
+  // Tensors for `program` in the order of its state(): the entry's own tensor where shapes agree, else a slice view.
+  // Leading slice in every dimension, centre crop in the spatial dimensions of a convolution kernel. An entry of several
+  // parts whose first dimension is cut gives a copy that autograd follows, so a buffer must not be cut that way.
+  // A missing name, another rank or type, or a dimension larger than the store's: an error with the name and both shapes.
   Result<std::vector<at::Tensor>> bind(const Program& program) const;
 
-  // Freezes or thaws entries whose name matches a pattern (train/pattern.h); returns how many.
-  int64_t set_trainable(const std::string& pattern, bool trainable);
+  // One slice of an entry, as bind() makes it.
+  Result<at::Tensor> slice(const Entry& entry, at::IntArrayRef shape) const;
 
-  Params clone() const;                       // deep copy, detached (a teacher, an average)
+  // Freezes or thaws the parameters whose name matches a pattern (train/pattern.h); returns how many.
+  int64_t set_trainable(const std::string& pattern, bool trainable);
+  // Declares the parts of dimension 0 (see Entry) of what matches; returns how many.
+  int64_t set_parts(const std::string& pattern, int64_t parts);
+
+  Params clone() const;                       // deep copy, detached and frozen (a teacher, an average)
   void to(at::Device device);
 
   // What a checkpoint gave, for the report of a run.
   struct LoadReport {
     std::vector<std::string> loaded, resized, missing, unused, mismatched;  // names; mismatched with both shapes
     std::string how;                                                       // renaming that was done, see formats/checkpoint.h
+    std::string text() const;                                              // one line: counts, and the first names of what went wrong
   };
-  // Copies what matches by name and shape. Position tables of another length are resized bicubically when `resize` (2-D
-  // grids; a leading class token is kept). `strict`: anything missing or mismatched is an error.
+  // Copies what matches by name and shape. Position tables of another length are resized when `resize`: 2-D grids,
+  // bicubically with antialiasing in fp32 as timm does; class tokens in front are kept, and relative tables
+  // ("relative_position_bias_table") have odd grids. `strict`: anything missing or mismatched is an error, and nothing
+  // was copied then. BatchNorm's batch counters are never missed.
   Result<LoadReport> load(const Graph& graph, NamedTensors tensors, bool strict, bool resize);
   NamedTensors save() const;                  // contiguous copies in the checkpoint's layout
 
@@ -57,5 +68,8 @@ class Params {
   std::vector<Entry> entries_;
   std::unordered_map<std::string, size_t> by_name_;
 };
+
+// The position table `from` for a network that wants `shape`; undefined when it is no grid or the rest differs.
+at::Tensor resize_positions(const std::string& name, const at::Tensor& from, at::IntArrayRef shape);
 
 }  // namespace hone::train
