@@ -26,10 +26,10 @@ Cell percent(int64_t a, int64_t b) {
   return (static_cast<double>(b) - static_cast<double>(a)) / static_cast<double>(a) * 100;
 }
 
-// Rows of either network whose numbers are not the same in both, in a's order and then b's.
-Table differing(const std::vector<Row>& a, const std::vector<Row>& b, GroupBy by, const std::string& key) {
+// Rows of either network, in a's order and then b's; those that are the same in both only when `equal_too`.
+Table side_by_side(const std::vector<Row>& a, const std::vector<Row>& b, GroupBy by, const std::string& key, bool equal_too = false) {
   const std::string what(label(by));
-  Table table{key, by == GroupBy::op ? "Operators that differ" : "Modules that differ",
+  Table table{key, equal_too ? "By " + what : what == "operator" ? "Operators that differ" : "Modules that differ",
               {{"name", what},
                {"macs_a", "MACs A", Unit::count}, {"macs_b", "MACs B", Unit::count}, {"macs", "difference", Unit::signed_count},
                {"params_a", "params A", Unit::count, false, kJson | kCsv | kHtml}, {"params_b", "params B", Unit::count, false, kJson | kCsv | kHtml},
@@ -39,7 +39,7 @@ Table differing(const std::vector<Row>& a, const std::vector<Row>& b, GroupBy by
   std::map<std::string, const Row*> in_b;
   for (const Row& r : b) in_b.emplace(r.name, &r);
   const auto add = [&](const std::string& name, const Row& x, const Row& y) {
-    if (x.macs == y.macs && x.params == y.params && x.acts == y.acts) return;
+    if (!equal_too && x.macs == y.macs && x.params == y.params && x.acts == y.acts) return;
     table.rows.push_back({name.empty() ? std::string("(top)") : name, x.macs, y.macs, y.macs - x.macs, x.params, y.params, y.params - x.params, x.acts, y.acts, y.acts - x.acts});
   };
   for (const Row& r : a) {
@@ -50,6 +50,25 @@ Table differing(const std::vector<Row>& a, const std::vector<Row>& b, GroupBy by
   for (const Row& r : b)
     if (in_b.count(r.name)) add(r.name, Row{}, r);
   return table;
+}
+
+// A page also draws both networks: their stages side by side, then where each one's MACs lie.
+void add_charts(Report& report, const Network& a, const Profile& pa, const Network& b, const Profile& pb, bool comparable) {
+  if (comparable) {
+    report.parts.push_back(Chart{Chart::Kind::bars, "Cost by stage", "Length is the share of the network's own MACs; the numbers are absolute.", "stages", "name", "", {"macs_a", "macs_b"}});
+    Table stages = side_by_side(roll_up(a.graph, pa, GroupBy::stage), roll_up(b.graph, pb, GroupBy::stage), GroupBy::stage, "stages", true);
+    stages.forms = kHtml;
+    report.parts.push_back(std::move(stages));
+  }
+  for (const auto& [key, letter, n, p] : {std::tuple{"modules_a", "A", &a, &pa}, std::tuple{"modules_b", "B", &b, &pb}}) {
+    const bool modules = n->graph.modules.size() > 1;
+    const GroupBy by = modules ? GroupBy::module : GroupBy::node;
+    report.parts.push_back(Chart{Chart::Kind::treemap, fmt::format("{}: {}", letter, n->name), "Area is the share of the network's multiply-adds.", key, "name", modules ? "stage" : "", {"macs"}});
+    Table table = rows_table(roll_up(n->graph, *p, by), by, p->totals, key);
+    table.title = fmt::format("{}, by {}", letter, label(by));
+    table.folded = true, table.forms = kHtml;
+    report.parts.push_back(std::move(table));
+  }
 }
 
 Result<Outcome> run(Options& o, const TextStyle& style) {
@@ -86,10 +105,11 @@ Result<Outcome> run(Options& o, const TextStyle& style) {
   report.parts.push_back(std::move(totals));
 
   const auto rows = [](const Network& n, const Profile& p, GroupBy by) { return roll_up(n.graph, p, by); };
-  Table modules = differing(rows(a, pa, GroupBy::module), rows(b, pb, GroupBy::module), GroupBy::module, "modules");
-  Table operators = differing(rows(a, pa, GroupBy::op), rows(b, pb, GroupBy::op), GroupBy::op, "operators");
+  Table modules = side_by_side(rows(a, pa, GroupBy::module), rows(b, pb, GroupBy::module), GroupBy::module, "modules");
+  Table operators = side_by_side(rows(a, pa, GroupBy::op), rows(b, pb, GroupBy::op), GroupBy::op, "operators");
   // Modules of a file without module paths have nothing to be compared with.
   const bool comparable = a.graph.modules.size() > 1 && b.graph.modules.size() > 1;
+  if (o.output.html) add_charts(report, a, pa, b, pb, comparable);
   modules.forms = comparable ? kAll : kJson | kCsv;
   operators.forms = comparable ? kJson : kJson | kText | kHtml;
   if (!comparable) report.parts.push_back(Note{Note::Level::info, "one of the two has no module paths: compared by operator"});

@@ -22,7 +22,7 @@ namespace {
 
 struct Options {
   NetworkOptions network;
-  std::optional<std::string> out, weights;
+  std::optional<std::string> out, weights, arch;
   std::optional<int64_t> opset, seed;
   bool fold = false, external = false, bgr = false;
   Output output;
@@ -38,6 +38,19 @@ Status check_file(const std::string& path, const Profile& exported) {
   return {};
 }
 
+// The network that --arch describes, under the shapes asked for, and what NET holds for it: tensors by name.
+Result<Network> with_arch(const Network& net, const Options& o, NamedTensors& held) {
+  NetworkOptions other = o.network;
+  other.net = *o.arch;
+  HONE_TRY_ASSIGN(Network network, open(other));
+  if (!network.arch) return fail(Code::usage, "has no stage table", *o.arch, "--arch takes an arch.toml, as hone scale writes");
+  if (net.arch && net.arch->family != network.arch->family)
+    return fail(Code::usage, fmt::format("is of family {}, {} of family {}", network.arch->family, net.name, net.arch->family), *o.arch, "--arch describes a variant of NET; export it by itself with: hone export " + *o.arch);
+  for (ValueId id : net.graph.state())
+    if (const Value& value = net.graph.value(id); value.data && value.data->has_data()) held.emplace_back(value.name, *value.data);
+  return network;
+}
+
 Result<Outcome> run(const Options& o, const TextStyle& style) {
   if (!o.out) return fail(Code::usage, "say where to write: -o OUT.onnx", {}, "as in: hone export timm/resnet50 -o resnet50.onnx");
   if (o.seed && *o.seed < 0) return fail(Code::usage, fmt::format("{} is no seed, expected a whole number from 0", *o.seed), "--seed");
@@ -47,13 +60,21 @@ Result<Outcome> run(const Options& o, const TextStyle& style) {
   const auto seed = static_cast<uint64_t>(o.seed.value_or(0));
   std::vector<std::string> unused;
   std::string matched;
+  NamedTensors tensors;
+  if (o.arch) {
+    HONE_TRY_ASSIGN(network, with_arch(network, o, tensors));
+  }
   if (o.weights) {
-    HONE_TRY_ASSIGN(NamedTensors tensors, read_checkpoint(*o.weights));
+    HONE_TRY_ASSIGN(tensors, read_checkpoint(*o.weights));
+  }
+  const bool tensors_given = !tensors.empty();
+  const std::string source = o.weights.value_or(o.network.net);
+  if (!tensors.empty()) {
     Renamed renamed = to_names_of(network.graph, std::move(tensors));
     matched = std::move(renamed.how);
     auto bound = with_weights(std::move(network.graph), renamed.tensors);
     if (!bound) {
-      if (bound.error().where.empty()) bound.error().where = *o.weights;
+      if (bound.error().where.empty()) bound.error().where = source;
       return fail(std::move(bound).error());
     }
     network.graph = std::move(bound->graph);
@@ -100,9 +121,10 @@ Result<Outcome> run(const Options& o, const TextStyle& style) {
                {"file", "", *o.out, Unit::none, "", kJson},
                {"opset", "opset", options.opset},
                {"bytes", "file", size(*o.out), Unit::bytes},
-               {"weights", "weights", std::string(fresh ? "fresh" : o.weights ? *o.weights : "the network's own"), Unit::none, fresh ? fmt::format("seed {}", seed) : ""},
+               {"weights", "weights", std::string(fresh ? "fresh" : !tensors_given ? "the network's own" : source), Unit::none, fresh ? fmt::format("seed {}", seed) : ""},
                {"macs", "MACs", exported.totals.macs, Unit::count, "read back and equal"},
                {"params", "parameters", exported.totals.params, Unit::count}}};
+  if (o.arch) facts.facts.push_back({"arch", "stage table", *o.arch});
   if (fresh) facts.facts.push_back({"seed", "", static_cast<int64_t>(seed), Unit::none, "", kJson});
   if (o.fold) {
     facts.facts.push_back({"bn_folded", "batch norms folded", folded});
@@ -112,7 +134,7 @@ Result<Outcome> run(const Options& o, const TextStyle& style) {
   if (o.bgr) report.parts.push_back(Note{Note::Level::info, "the first convolution's input channels were reversed: the file takes RGB images"});
   if (!matched.empty()) report.parts.push_back(Note{Note::Level::info, matched});
   if (!unused.empty())
-    report.parts.push_back(Note{Note::Level::info, fmt::format("{} tensors of {} are not part of the network: {}{}", unused.size(), *o.weights, unused[0], unused.size() > 1 ? ", ..." : "")});
+    report.parts.push_back(Note{Note::Level::info, fmt::format("{} tensors of {} are not part of the network: {}{}", unused.size(), source, unused[0], unused.size() > 1 ? ", ..." : "")});
   return present(report, o.output, style);
 }
 
@@ -128,6 +150,7 @@ Command export_command() {
   add_network(c, o->network);
   c.options.push_back({"-o,--output", "OUT.onnx", &o->out, "the file to write"});
   c.options.push_back({"--weights", "FILE", &o->weights, "a .safetensors, .pt or .pth checkpoint; names of another library are translated, or matched by order and shape"});
+  c.options.push_back({"--arch", "FILE", &o->arch, "build this stage table, a variant of NET's own (arch.toml), with NET's weights or those of --weights"});
   c.options.push_back({"--bgr", "", &o->bgr, "the weights were trained on BGR images, as pycls does: reverse the first convolution's input channels, so that the file takes RGB"});
   c.options.push_back({"--input", "[NAME=]SHAPE", &o->network.inputs, "shape of an input, as in 1x3x224x224"});
   c.options.push_back({"--batch", "N", &o->network.batch, "batch size"});

@@ -9,7 +9,9 @@
 #include "cli/network.h"
 #include "core/file.h"
 #include "cost/profile.h"
+#include "formats/onnx_write.h"
 #include "ir/text.h"
+#include "rewrite/weights.h"
 #include "run/format.h"
 
 namespace hone::cli {
@@ -20,6 +22,7 @@ struct Options {
   NetworkOptions network;
   std::string variant, set, adapters = "das";
   std::optional<std::string> convention, file;
+  std::optional<int64_t> seed;
   Output output;
 };
 
@@ -53,8 +56,19 @@ Result<Cost> cost_of(const Graph& graph, const std::optional<std::string>& name)
   return c;
 }
 
+// ONNX holds weights, so those that the network lacks (the adapters', or all) are drawn; graph text holds none.
+Status write(const Graph& graph, const std::string& path, const Options& o) {
+  if (path.ends_with(".hone")) return write_file(path, print(graph), o.output.force);
+  OnnxOptions options;
+  options.force = o.output.force;
+  HONE_TRY_ASSIGN(const Graph filled, with_fresh_weights(graph, static_cast<uint64_t>(o.seed.value_or(0))));
+  return write_onnx(filled, path, options);
+}
+
 Result<Outcome> apply(Options& o, const TextStyle& style) {
   HONE_TRY_ASSIGN(const auto set, parse_skip_set(o.set));
+  if (o.file && !o.file->ends_with(".hone") && !o.file->ends_with(".onnx")) return fail(Code::usage, "no kind of network file has this ending", *o.file, "endings: .onnx .hone");
+  if (o.seed && *o.seed < 0) return fail(Code::usage, fmt::format("{} is no seed, expected a whole number from 0", *o.seed), "--seed");
   if (o.file) HONE_TRY(check_writable(*o.file, o.output.force));
   HONE_TRY_ASSIGN(const Network network, open(o.network));
   HONE_TRY_ASSIGN(const auto candidates, skip_candidates(network.graph, o.variant));
@@ -84,7 +98,7 @@ Result<Outcome> apply(Options& o, const TextStyle& style) {
 
   HONE_TRY_ASSIGN(Outcome outcome, present(report, o.output, style));
   if (o.file) {
-    HONE_TRY(write_file(*o.file, print(skipped), o.output.force));
+    HONE_TRY(write(skipped, *o.file, o));
     outcome.diagnostics += fmt::format("wrote {}\n", *o.file);
   }
   return outcome;
@@ -121,10 +135,11 @@ Command skip_apply_command() {
   c.options.push_back({"--set", "LIST", &o->set, "numbers of skip list, as in 2,4,8,9"});
   c.options.push_back({"--adapters", "KIND", &o->adapters, "das (default) or identity", {"das", "identity"}});
   c.options.push_back({"--convention", "NAME", &o->convention, "percentages of this convention's FLOPs instead of MACs"});
-  c.options.push_back({"-o,--output", "FILE", &o->file, "write the network as graph text (.hone)"});
+  c.options.push_back({"-o,--output", "FILE", &o->file, "write the network: .onnx with its weights, those that it lacks drawn from a seed, or .hone, graph text without"});
+  c.options.push_back({"--seed", "S", &o->seed, "seed of fresh weights in .onnx, 0 unless told"});
   add_output(c, o->output, true, true);
   c.examples = {{"hone skip apply meter/base-384 --set 2,4,8,9 --convention fvcore", "the DAS paper's METER: 12 % less work"},
-                {"hone skip apply timm/resnet50 --set 3 --adapters identity -o small.hone", "a ResNet without one block"}};
+                {"hone skip apply timm/resnet50 --set 3 --adapters identity -o small.onnx", "a ResNet without one block"}};
   c.run = [o](const TextStyle& style) { return apply(*o, style); };
   return c;
 }

@@ -87,6 +87,23 @@ TEST(Export, WeightsComeFromSafetensors) {
   EXPECT_NE(wrong.err.find("tensors of the network are not in the file: layer1.2.conv1.weight"), std::string::npos) << wrong.err;
 }
 
+TEST(Export, AnArchIsAVariantOfTheNetwork) {
+  const std::string folder = scratch_folder();
+  ASSERT_EQ(shell("hone zoo pycls/RegNetX-200MF --arch >a.toml && sed 's/depth = 7/depth = 6/' a.toml >b.toml && ! cmp -s a.toml b.toml", folder).exit, 0);
+  const Json small = json("hone export pycls/RegNetX-200MF --arch b.toml -o small.onnx", folder), direct = json("hone profile b.toml", folder);
+  EXPECT_EQ(small["arch"], "b.toml");
+  EXPECT_EQ(small["macs"], direct["totals"]["macs"]);
+  // The weights of a file go with it: those of seed 4, not fresh ones.
+  ASSERT_EQ(shell("hone export pycls/RegNetX-200MF --seed 4 -o full.onnx", folder).exit, 0);
+  const Json kept = json("hone export full.onnx --arch b.toml -o kept.onnx", folder);
+  EXPECT_FALSE(kept.contains("seed"));
+  const auto full = read_onnx(folder + "/full.onnx"), sliced = read_onnx(folder + "/kept.onnx");
+  ASSERT_TRUE(full && sliced);
+  EXPECT_TRUE(same_contents(*full->value(full->find("s4.b6.f.c.weight")).data, *sliced->value(sliced->find("s4.b6.f.c.weight")).data));
+  EXPECT_EQ(sliced->find("s4.b7.f.c.weight"), kNoValue);
+  EXPECT_EQ(shell("hone export timm/vit_tiny_patch16_224 --arch b.toml -o v.onnx", folder).exit, 2);
+}
+
 TEST(Export, BadUseGetsHelp) {
   const std::string folder = scratch_folder();
   const Ran bare = shell("hone export timm/resnet18", folder);

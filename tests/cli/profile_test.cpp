@@ -184,5 +184,28 @@ TEST(Zoo, AnArchIsANetwork) {
   EXPECT_EQ(Json::parse(a.out)["totals"], Json::parse(b.out)["totals"]);
 }
 
+TEST(Diff, APageShowsBothNetworks) {
+  const std::string folder = scratch_folder();
+  ASSERT_EQ(shell("hone diff timm/resnet18 timm/resnet34 --html d.html", folder).exit, 0);
+  const std::string page = shell("cat d.html", folder).out;
+  for (const char* words : {"Cost by stage", "A: timm/resnet18", "B: timm/resnet34", "<svg", "layer3"}) EXPECT_NE(page.find(words), std::string::npos) << words;
+}
+
+// skip apply writes what the ending says: ONNX with weights, or graph text.
+TEST(Skip, WritesOnnxOrText) {
+  const std::string folder = scratch_folder();
+  const Json applied = Json::parse(shell("hone skip apply timm/resnet18 --set 0 --adapters identity -o s.onnx --json", folder).out);
+  ASSERT_EQ(shell("hone skip apply timm/resnet18 --set 0 --adapters identity -o s.hone", folder).exit, 0);
+  for (const char* file : {"s.onnx", "s.hone"}) {
+    const Json back = Json::parse(shell(std::string("hone profile --json ") + file, folder).out);
+    EXPECT_EQ(back["totals"]["macs"], applied["after"]["macs"]) << file;
+    EXPECT_EQ(back["totals"]["params"], applied["after"]["params"]) << file;
+  }
+  EXPECT_EQ(shell("hone skip apply timm/resnet18 --set 0 --adapters identity -o s.onnx", folder).exit, 2);  // it exists
+  const Ran ending = shell("hone skip apply timm/resnet18 --set 0 --adapters identity -o s.txt", folder);
+  EXPECT_EQ(ending.exit, 2);
+  EXPECT_EQ(ending.err, "hone: s.txt: no kind of network file has this ending\n  endings: .onnx .hone\n");
+}
+
 }  // namespace
 }  // namespace hone::test
