@@ -40,6 +40,7 @@ for name in "scene", "progressive", "grey":
 half = Image.open(path("scene.jpg"))
 half.draft("RGB", (30, 21))  # 31 x 22: half of either side, rounded up
 raw("half.rgb", half)
+raw("original.rgb", picture)  # scene.png
 
 cases = [("down", (20, 14), Image.BILINEAR, None), ("down_cubic", (23, 11), Image.BICUBIC, None), ("up", (80, 64), Image.BILINEAR, None),
          ("up_cubic", (70, 50), Image.BICUBIC, None), ("box", (24, 24), Image.BILINEAR, (5.5, 3.25, 50.75, 40.5)), ("box_cubic", (16, 20), Image.BICUBIC, (0, 7.5, 33.125, 43))]
