@@ -25,6 +25,7 @@ class Recipe {
 
   // `key` is dotted: "optimiser.lr". `about` becomes the comment behind the value in the frozen recipe. A value of the
   // wrong kind or outside its range is remembered as an error that finish() returns; the fallback is returned meanwhile.
+  // Asked for twice, a key gives its first answer again. A key of an array of tables is "group.0.lr".
   int64_t integer(std::string_view key, int64_t fallback, std::string_view about, int64_t min = INT64_MIN, int64_t max = INT64_MAX);
   double real(std::string_view key, double fallback, std::string_view about, double min = -1e300, double max = 1e300);
   bool flag(std::string_view key, bool fallback, std::string_view about);
@@ -34,6 +35,8 @@ class Recipe {
   std::vector<std::string> texts(std::string_view key, std::vector<std::string> fallback, std::string_view about);
   // Tables of an array "[[group]]": how many there are; values are asked for as "group.0.lr".
   int64_t tables(std::string_view key);
+  // Whether the recipe itself has this key or table (defaults do not count). Ask it of tables that switch a part on; a
+  // key with a default always stands in the frozen recipe.
   bool has(std::string_view key) const;
   // An error found while using a value: file, line and key are added.
   Error error(std::string_view key, std::string message, std::string hint = {}) const;
@@ -49,5 +52,11 @@ class Recipe {
   explicit Recipe(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
+
+// Keys whose values differ between two recipes, in order of key; comments and layout do not count. "" where a recipe lacks the key.
+struct RecipeDifference {
+  std::string key, first, second;
+};
+Result<std::vector<RecipeDifference>> recipe_differences(const std::string& first, const std::string& second);
 
 }  // namespace hone

@@ -12,9 +12,12 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <thread>
 #include <utility>
 
 #include "core/file.h"
+#include "run/format.h"
+#include "run/recipe.h"
 
 namespace hone {
 
@@ -34,34 +37,55 @@ Error io_error(const std::string& what, const std::string& path, int error) {
   return {Code::io, what + ": " + std::strerror(error), path, hint};
 }
 
+std::string holder_of(int lock) {
+  char holder[512] = "";
+  const ssize_t n = ::pread(lock, holder, sizeof holder - 1, 0);
+  return n > 0 ? clean_text(std::string_view(holder, static_cast<size_t>(n))) : "it has not said who it is";
+}
+
 std::string host() {
   char name[256] = "";
   ::gethostname(name, sizeof name - 1);
   return name;
 }
 
-// The first line in which two recipes differ, comments aside.
-std::string first_difference(const std::string& mine, const std::string& theirs) {
-  const auto lines = [](const std::string& text) {
-    std::vector<std::pair<std::string, std::string>> out;  // table, line
-    std::istringstream in(text);
-    std::string table;
-    for (std::string line; std::getline(in, line);) {
-      if (const size_t comment = line.find("  # "); comment != std::string::npos) line.resize(comment);
-      while (!line.empty() && line.back() == ' ') line.pop_back();
-      if (line.empty()) continue;
-      if (line[0] == '[') table = line;
-      else out.emplace_back(table, line);
+// The first key in which two recipes differ, as a sentence; comments and layout do not count.
+Result<std::string> difference(const std::string& theirs, const std::string& mine) {
+  HONE_TRY_ASSIGN(const auto all, recipe_differences(theirs, mine));
+  if (all.empty()) return std::string();
+  const auto show = [](const std::string& v) { return v.empty() ? std::string("nothing") : clean_text(v); };
+  std::string out = fmt::format("{} is {} in the run, {} in the recipe", clean_text(all[0].key), show(all[0].first), show(all[0].second));
+  if (all.size() > 1) out += fmt::format(", and {} more differ", all.size() - 1);
+  return out;
+}
+
+// Takes the lock, or names who has it. Someone who only looks whether a run is written holds it for an instant.
+Result<int> take_lock(const std::string& path) {
+  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+  if (file < 0) return fail(io_error("cannot write to the run directory", path, errno));
+  for (int tries = 0; ::flock(file, LOCK_EX | LOCK_NB) != 0; ++tries) {
+    const int code = errno;
+    if (code == EINTR) continue;
+    if (code == EWOULDBLOCK && tries < 5) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(40));
+      continue;
     }
-    return out;
-  };
-  const auto a = lines(mine), b = lines(theirs);
-  for (size_t i = 0; i < std::max(a.size(), b.size()); ++i) {
-    if (i < a.size() && i < b.size() && a[i] == b[i]) continue;
-    const auto show = [&](const auto& list) { return i < list.size() ? list[i].first + " " + list[i].second : std::string("nothing"); };
-    return fmt::format("the run has {}, the recipe {}", show(b), show(a));
+    const std::string holder = holder_of(file);
+    ::close(file);
+    if (code != EWOULDBLOCK) return fail(io_error("cannot lock", path, code));
+    return fail(Code::failed, "another process is writing this run: " + holder, path, "wait for it, end it, or name another run directory");
   }
-  return "";
+  return file;
+}
+
+// "NAME.part123" is left by a process that died while it wrote NAME.
+void remove_parts(const std::string& folder) {
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+    const std::string name = entry.path().filename().string();
+    const size_t at = name.rfind(".part");
+    if (at != std::string::npos && at + 5 < name.size() && name.find_first_not_of("0123456789", at + 5) == std::string::npos) fs::remove(entry.path(), ignored);
+  }
 }
 
 Status write_all(int file, const std::string& text, const std::string& path) {
@@ -123,11 +147,8 @@ RunDir& RunDir::operator=(RunDir&& o) noexcept {
 
 RunDir::~RunDir() {
   if (events_ >= 0) ::close(events_);
-  if (lock_ >= 0) {
-    // Emptied, not removed: a process that waits for this very file would lock one that nobody sees.
-    if (::ftruncate(lock_, 0) != 0) {}
-    ::close(lock_);
-  }
+  // Emptied, not removed: a process that waits for this very file would lock one that nobody sees.
+  if (lock_ >= 0) (void)!::ftruncate(lock_, 0), ::close(lock_);
 }
 
 std::string RunDir::file(const std::string& name) const { return (fs::path(path_) / name).string(); }
@@ -152,31 +173,37 @@ Result<RunDir> RunDir::open_for_writing(const std::string& path, const std::stri
   fs::create_directories(path, ec);
   if (ec) return fail(io_error("cannot make the run directory", path, ec.value()));
 
-  run.lock_ = ::open(run.file(kLock).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (run.lock_ < 0) return fail(io_error("cannot write to the run directory", path, errno));
-  if (::flock(run.lock_, LOCK_EX | LOCK_NB) != 0) {
-    char holder[512] = "";
-    const ssize_t n = ::pread(run.lock_, holder, sizeof holder - 1, 0);
-    ::close(std::exchange(run.lock_, -1));
-    return fail(Code::failed, fmt::format("another process is writing this run{}", n > 0 ? ": " + std::string(holder, static_cast<size_t>(n)) : ""), path, "wait for it, end it, or name another run directory");
-  }
+  HONE_TRY_ASSIGN(run.lock_, take_lock(run.file(kLock)));
   const std::string holder = fmt::format("process {} on {}", ::getpid(), host());
   if (::ftruncate(run.lock_, 0) != 0) return fail(io_error("cannot write", run.file(kLock), errno));
   HONE_TRY(write_all(run.lock_, holder, run.file(kLock)));
 
   if (fs::exists(run.file(kRecipe), ec)) {
     HONE_TRY_ASSIGN(const std::string theirs, run.recipe());
-    if (const std::string difference = first_difference(frozen_recipe, theirs); !difference.empty())
-      return fail(Code::usage, "the run was made by another recipe: " + difference, path, "resume it with its own recipe.toml, or name a new run directory");
+    HONE_TRY_ASSIGN(const std::string first, difference(theirs, frozen_recipe));
+    if (!first.empty())
+      return fail(Code::usage, "the run was made by another recipe: " + first, path, "resume it with its own recipe.toml, or name a new run directory");
     run.resumed_ = true;
   }
+  remove_parts(path);
+  remove_parts(run.file("checkpoints"));
   fs::create_directories(run.file("checkpoints"), ec);
   if (ec) return fail(io_error("cannot make a folder", run.file("checkpoints"), ec.value()));
-  run.events_ = ::open(run.file(kEvents).c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  run.events_ = ::open(run.file(kEvents).c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
   if (run.events_ < 0) return fail(io_error("cannot write", run.file(kEvents), errno));
+  if (run.resumed_) HONE_TRY(run.truncate_events(INT64_MAX));  // a half-written last line
   // The recipe comes last: a folder that has one has everything else.
   if (!run.resumed_) HONE_TRY(run.write(kRecipe, frozen_recipe));
   return run;
+}
+
+std::optional<std::string> RunDir::writer() const {
+  const int lock = ::open(file(kLock).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (lock < 0) return std::nullopt;
+  std::optional<std::string> holder;
+  if (::flock(lock, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK) holder = holder_of(lock);
+  ::close(lock);
+  return holder;
 }
 
 Result<std::string> RunDir::recipe() const { return read_file(file(kRecipe), size_t{1} << 20); }
@@ -196,13 +223,14 @@ Status RunDir::append(const Event& event) {
 Status RunDir::truncate_events(int64_t after_step) {
   if (events_ < 0) return fail(Code::failed, "this run was opened for reading", path_);
   HONE_TRY_ASSIGN(const std::string text, read_file(file(kEvents), kMaxEvents));
-  // Events are in order of steps: everything from the first line that is broken or too late goes.
+  // Events are in order of steps: everything from the first line that is too late goes, and a last line without its end.
   size_t keep = 0;
   for (size_t at = 0; at < text.size();) {
     const size_t end = text.find('\n', at);
     if (end == std::string::npos) break;
     const auto event = parse_event(text.substr(at, end - at));
-    if (!event || event->step > after_step) break;
+    if (!event) return fail(Code::invalid, "this is no event", fmt::format("{}: byte {}", file(kEvents), at), "remove the line");
+    if (event->step > after_step) break;
     keep = at = end + 1;
   }
   if (keep < text.size() && ::ftruncate(events_, static_cast<off_t>(keep)) != 0) return fail(io_error("cannot cut", file(kEvents), errno));
@@ -218,8 +246,8 @@ Result<std::vector<Event>> RunDir::events() const {
   int number = 0;
   for (std::string line; std::getline(in, line);) {
     ++number;
+    if (in.eof()) break;  // no end of line: its writer died there, or is at it
     auto event = parse_event(line);
-    if (!event && in.eof()) break;  // a writer is in the middle of its last line
     if (!event) return fail(Code::invalid, "this is no event", fmt::format("{}:{}", file(kEvents), number));
     out.push_back(*std::move(event));
   }

@@ -26,7 +26,7 @@ namespace hone {
 struct Event {
   int64_t step = 0;
   std::string kind;
-  std::vector<std::pair<std::string, std::variant<int64_t, double, std::string>>> values;  // NaN and infinities are written as text
+  std::vector<std::pair<std::string, std::variant<int64_t, double, std::string>>> values;  // NaN and infinities stand in the file as text
 };
 
 class RunDir {
@@ -44,13 +44,16 @@ class RunDir {
   const std::string& path() const { return path_; }
   std::string file(const std::string& name) const;  // path of a file inside
   bool resumed() const { return resumed_; }         // the directory held a run already
+  std::optional<std::string> writer() const;        // who holds the lock: "process 12 on HOST"; nothing when nobody does
 
   Result<std::string> recipe() const;
   Status write(const std::string& name, const std::string& contents) const;  // atomic, replaces
 
-  // Events behind `step` were written by a process that died after its last checkpoint: they are cut off on resume.
+  // Events behind `after_step` were written by a process that died after its last checkpoint: they are cut off on resume.
   Status truncate_events(int64_t after_step);
+  // One write(2) a line; a line that does not fit on the disk leaves no part of itself.
   Status append(const Event& event);
+  // In order of writing. A last line without its end (the writer died, or is at it) is left out.
   Result<std::vector<Event>> events() const;
 
  private:
