@@ -142,8 +142,7 @@ struct Progress::State {
     for (const auto* parts : {&must, &may})
       for (const std::string& p : *parts) out += "  " + p;
     if (!left.empty()) out += "  " + paint("2", left);
-    // Too narrow even for that: plain text, cut.
-    if (bar_columns == 0) out = shorten(fmt::format("{} {} {}", name, must[0], must[1]), room, "");
+    if (bar_columns == 0 && used - 2 > room) out = shorten(fmt::format("{} {} {}", name, must[0], must[1]), room, "");  // too narrow even for that
     return out;
   }
 
