@@ -17,7 +17,7 @@
 
 namespace hone {
 
-inline constexpr std::string_view kAnyNetOptions = "activation group_norm shortcut widths";
+inline constexpr std::string_view kAnyNetOptions = "activation:flag group_norm:integer shortcut:text widths:integers";
 
 Result<Graph> build_anynet(const Arch& arch);
 

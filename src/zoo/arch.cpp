@@ -1,9 +1,12 @@
 #include "zoo/arch.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cmath>
 
+#include "core/nearest.h"
 #include "zoo/families.h"
 
 namespace hone {
@@ -76,18 +79,29 @@ Status check(const Arch& a) {
 
 namespace {
 
-bool listed(std::string_view list, std::string_view key) {
-  return (" " + std::string(list) + " ").find(" " + std::string(key) + " ") != std::string::npos;
+std::string_view type_name(const Option& option) {
+  constexpr std::string_view kNames[] = {"flag", "integer", "number", "text", "integers"};  // in the order of Option's types
+  return kNames[option.index()];
 }
 
-// A misspelt option would be read as absent.
+// A misspelt option, or one of another type, would be read as absent.
 Status check_options(const Arch& a, const Family& family) {
-  if (family.options == "*") return {};
+  std::vector<std::string> keys, types;
+  for (std::string_view rest = family.options; !rest.empty();) {
+    const std::string_view entry = rest.substr(0, rest.find(' '));
+    rest.remove_prefix(std::min(rest.size(), entry.size() + 1));
+    keys.emplace_back(entry.substr(0, entry.find(':')));
+    types.emplace_back(entry.substr(entry.find(':') + 1));
+  }
   auto check = [&](const Options& options, const std::string& where) -> Status {
-    for (const auto& [key, value] : options)
-      if (!listed(family.options, key))
+    for (const auto& [key, value] : options) {
+      const auto at = std::ranges::find(keys, key);
+      if (at == keys.end())
         return fail(Code::invalid, fmt::format("unknown option '{}'", key), a.name + where,
-                    family.options.empty() ? fmt::format("a {} has none", family.name) : fmt::format("options: {}", family.options));
+                    keys.empty() ? fmt::format("a {} has none", family.name) : fmt::format("did you mean '{}'? options: {}", nearest(key, keys, 1)[0], fmt::join(keys, " ")));
+      const std::string& type = types[static_cast<size_t>(at - keys.begin())];
+      if (type_name(value) != type) return fail(Code::invalid, fmt::format("option '{}' is of type {}, expected {}", key, type_name(value), type), a.name + where);
+    }
     return {};
   };
   HONE_TRY(check(a.options, ""));

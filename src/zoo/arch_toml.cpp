@@ -8,6 +8,7 @@
 #include <toml++/toml.h>
 #include <type_traits>
 
+#include "core/nearest.h"
 #include "zoo/arch.h"
 
 namespace hone {
@@ -197,7 +198,7 @@ struct Parser {
     if (todo.empty()) return {};
     const auto& [key, value] = *todo.begin();
     return fail(Code::invalid, fmt::format("unknown key '{}'{}", key, path.empty() ? "" : " in " + path), at(*value),
-                fmt::format("keys: {}", fmt::join(known, ", ")));
+                fmt::format("did you mean '{}'? keys: {}", nearest(key, known, 1)[0], fmt::join(known, ", ")));
   }
 };
 

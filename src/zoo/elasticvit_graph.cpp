@@ -152,5 +152,5 @@ std::vector<Arch> published_elasticvit() {
 }  // namespace hone::elasticvit
 
 namespace hone {
-Family elasticvit_family() { return {"elasticvit", elasticvit::build_elasticvit, elasticvit::published_elasticvit}; }
+Family elasticvit_family() { return {"elasticvit", elasticvit::build_elasticvit, elasticvit::published_elasticvit, nullptr, "value_scale:integer"}; }
 }  // namespace hone

@@ -16,8 +16,9 @@ struct Family {
   std::vector<Arch> (*published)();       // every network of this family under its full name ("timm/resnet50")
   // Names that mean another network ("pycls/ResNeXt-50" -> "pycls/ResNeXt-50-32x4d"); may be null.
   std::vector<std::pair<std::string, std::string>> (*aliases)() = nullptr;
-  // Keys of the options that the builder reads, with blanks between them; build() refuses others. "*": any.
-  std::string_view options = "*";
+  // The options that the builder reads, wherever they stand, as "key:type" with blanks between them; build() refuses other
+  // keys and other types. Types: flag, integer, text, integers.
+  std::string_view options = "";
 };
 
 // Every family file defines one function `Family <name>_family()`; families.cpp lists it.

@@ -150,7 +150,7 @@ Family inception_family() {
   auto aliases = +[]() -> std::vector<std::pair<std::string, std::string>> {
     return {{"timm/adv_inception_v3", "timm/inception_v3"}, {"timm/gluon_inception_v3", "timm/inception_v3"}, {"timm/tf_inception_v3", "timm/inception_v3"}};
   };
-  return {"inception", build_inception, published, aliases, "auxiliary name"};
+  return {"inception", build_inception, published, aliases, "auxiliary:flag name:text"};
 }
 
 }  // namespace hone

@@ -194,6 +194,6 @@ std::vector<Arch> published_levit() {
 
 }  // namespace
 
-Family levit_family() { return {"levit", build_levit, published_levit}; }
+Family levit_family() { return {"levit", build_levit, published_levit, nullptr, "conv:flag distilled:flag key_dim:integer"}; }
 
 }  // namespace hone

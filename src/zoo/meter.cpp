@@ -164,6 +164,6 @@ std::vector<Arch> published_meter() {
 
 }  // namespace
 
-Family meter_family() { return {"meter", build_meter, published_meter}; }
+Family meter_family() { return {"meter", build_meter, published_meter, nullptr, "patch:integer text_length:integer text_mask:flag vocabulary:integer"}; }
 
 }  // namespace hone

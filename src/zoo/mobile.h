@@ -20,7 +20,7 @@
 
 namespace hone {
 
-inline constexpr std::string_view kMobileOptions = "bias join last_activation se_activation se_from se_gate se_round skip";
+inline constexpr std::string_view kMobileOptions = "bias:flag join:flag last_activation:flag se_activation:text se_from:text se_gate:text se_round:text skip:flag";
 
 Result<Graph> build_mobile(const Arch& arch);
 

@@ -91,6 +91,6 @@ std::vector<Arch> published_sketch() {
 
 }  // namespace
 
-Family sketch_selector_family() { return {"sketch_selector", build_selector, published_sketch}; }
+Family sketch_selector_family() { return {"sketch_selector", build_selector, published_sketch, nullptr, "points:integer"}; }
 
 }  // namespace hone

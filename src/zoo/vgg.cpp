@@ -77,6 +77,6 @@ std::vector<Arch> published() {
 
 }  // namespace
 
-Family vgg_family() { return {"vgg", build_vgg, published, nullptr, "batch_norm"}; }
+Family vgg_family() { return {"vgg", build_vgg, published, nullptr, "batch_norm:flag"}; }
 
 }  // namespace hone

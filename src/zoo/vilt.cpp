@@ -150,6 +150,6 @@ std::vector<Arch> published_vilt() {
 
 }  // namespace
 
-Family vilt_family() { return {"vilt", build_vilt, published_vilt}; }
+Family vilt_family() { return {"vilt", build_vilt, published_vilt, nullptr, "image_height:integer image_tokens:integer image_width:integer patch:integer text_length:integer text_mask:flag vocabulary:integer"}; }
 
 }  // namespace hone

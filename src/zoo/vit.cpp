@@ -218,6 +218,6 @@ std::vector<std::pair<std::string, std::string>> vit_aliases() {
 
 }  // namespace
 
-Family vit_family() { return {"vit", build_vit, published_vit, vit_aliases}; }
+Family vit_family() { return {"vit", build_vit, published_vit, vit_aliases, "class_position:flag distilled:flag layer_scale:flag patch:integer strides:integers widths:integers"}; }
 
 }  // namespace hone

@@ -1,5 +1,6 @@
 #include "zoo/arch.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
@@ -115,10 +116,10 @@ TEST(ArchText, Documentation) {
 
 TEST(ArchText, ErrorsNameKeyLineAndColumn) {
   EXPECT_EQ(error_of("name = \"a\"\nfamly = \"resnet\"\n"),
-            "net.toml:2:9: unknown key 'famly' (keys: name, family, names, resolution, test_resolution, channels, activation, padding, "
+            "net.toml:2:9: unknown key 'famly' (did you mean 'family'? keys: name, family, names, resolution, test_resolution, channels, activation, padding, "
             "bn_eps, bn_momentum, stem, stages, head, options)");
   EXPECT_EQ(error_of("[[stages]]\nblock = \"basic\"\n[[stages]]\nwdith = 3\n"),
-            "net.toml:4:9: unknown key 'wdith' in stages[1] (keys: block, depth, width, stride, kernel, expand, group_width, se, heads, "
+            "net.toml:4:9: unknown key 'wdith' in stages[1] (did you mean 'width'? keys: block, depth, width, stride, kernel, expand, group_width, se, heads, "
             "activation, options)");
   EXPECT_EQ(error_of("resolution = \"224\""), "net.toml:1:14: resolution: expected an integer, found string");
   EXPECT_EQ(error_of("stages = 3"), "net.toml:1:10: stages: expected an array of tables, found integer");
@@ -163,7 +164,17 @@ TEST(Build, ErrorsSayWhichStageAndWhy) {
 
   a = small();
   a.stages[0].options.emplace("skip", true);
-  EXPECT_EQ(build_error(a), "small: stage 1: unknown option 'skip' (options: activation group_norm shortcut widths)");
+  EXPECT_EQ(build_error(a), "small: stage 1: unknown option 'skip' (did you mean 'shortcut'? options: activation group_norm shortcut widths)");
+
+  for (const auto& [family, wrong, hint] : {std::tuple{"timm/deit_tiny_distilled_patch16_224", "distiled", "distilled"}, {"timm/levit_128s", "key_dims", "key_dim"}, {"vilt/base", "image_token", "image_tokens"},
+                                            {"meter/base-384", "vocabluary", "vocabulary"}, {"elasticvit/S1", "value_scal", "value_scale"}, {"sketch/selector", "point", "points"}}) {
+    a = *find_arch(family);
+    a.options.emplace(wrong, int64_t{1});
+    EXPECT_NE(build_error(a).find(fmt::format("unknown option '{}' (did you mean '{}'?", wrong, hint)), std::string::npos) << build_error(a);
+  }
+  a = *find_arch("timm/deit_tiny_patch16_224");
+  a.options.emplace("distilled", int64_t{1});
+  EXPECT_EQ(build_error(a), "timm/deit_tiny_patch16_224: option 'distilled' is of type integer, expected flag");
 
   a = small();
   a.head.width = 64;  // timm's ResNet has none
