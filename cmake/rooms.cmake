@@ -39,6 +39,15 @@ function(hone_room name)
   endforeach()
 endfunction()
 
+# Deflated zip entries are read where zlib is installed, refused by name where it is not.
+function(hone_zlib room)
+  find_package(ZLIB)
+  if(ZLIB_FOUND)
+    target_link_libraries(hone_${room} PUBLIC ZLIB::ZLIB)
+    target_compile_definitions(hone_${room} PUBLIC HONE_ZLIB=1)
+  endif()
+endfunction()
+
 # A unit with torch headers costs 15 s; with a precompiled header 4. ccache needs to be told that it may cache those.
 function(hone_precompile_torch_for target)
   target_precompile_headers(${target} PRIVATE <ATen/ATen.h> <torch/csrc/autograd/autograd.h> <torch/csrc/autograd/custom_function.h>

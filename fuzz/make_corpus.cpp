@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "../tests/formats/onnx_bytes.h"
+#include "../tests/formats/strokes_bytes.h"
 #include "formats/onnx_read.h"
 #include "ir/op.h"
 #include "ir/text.h"
@@ -59,6 +60,26 @@ std::string one_node(const OpDef& op, const Sample& s) {
   return m.bytes();
 }
 
+// One small file of each stroke format.
+void strokes(const std::string& folder) {
+  const auto seed = [&](const std::string& name, const std::string& bytes) { store(folder, "strokes", name, bytes); };
+  seed("qmul", test::coordinate_pickle({{"/train/a_b_2", {1.5, 2, 0, 3, 4, 1, 5, 6, 0, 7, 8, 1}}, {"/test/c_1", {9, 9, 1}}}));
+  seed("ndjson", "{\"word\":\"cat\",\"key_id\":\"77\",\"drawing\":[[[0,255],[0,10]],[[5],[6]]]}\n{\"id\":\"a\",\"photo\":\"p\",\"split\":\"test\",\"frame\":100,\"drawing\":[[[1.5,-300],[1000,10],[0,9]]]}\n");
+  seed("bin", std::string("\x39\x30\0\0\0\0\0\0US\1\0\0\0\0\2\0\2\0\1\2\3\4\1\0\xff\7", 27));
+  const std::string three = test::npy("<i2", "(4, 3)", test::raw<int16_t>({3, 3, 0, 10, 0, 0, 0, 5, 1, -10, 0, 1}));
+  seed("stroke3", three);
+  seed("stroke5", test::npy("<f4", "(1, 2, 5)", test::raw<float>({3, 3, 1, 0, 0, 10, 0, 0, 0, 1}), true));
+  const std::string objects = test::npy("|O", "(2,)", test::object_array_pickle({{3, 3, 0, 10, 0, 1}, {0, 0, 1}}));
+  seed("objects", objects);
+  seed("npz", test::zip({{"train.npy", objects}, {"valid.npy", three}}));
+#ifdef HONE_ZLIB
+  seed("npz_deflated", test::zip({{"a.npy", three}}, test::deflate));
+#endif
+  seed("omniglot", "START\n1.5,-2,0\n3,-4,12\nBREAK\n5,-6,20\nBREAK\n");
+  seed("svg", "<?xml version=\"1.0\"?><!-- a --><svg viewBox=\"0 0 800 600\"><g transform=\"translate(1,2) scale(2)\"><path d=\"M1 2L3 4H5V6C1 2 3 4 5 6S7 8 9 9Q1 2 3 4T5 6A5 6 30 0 1 7 8Z\"/></g></svg>");
+  seed("svg_shapes", "<svg width='9' height='9'><g transform='rotate(30 1 2) skewX(3) matrix(1 0 0 1 5 0)'><polyline points='0,0 1,1'/><circle r='3'/><rect width='3' height='4'/><line x2='3'/></g></svg>");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -93,6 +114,7 @@ int main(int argc, char** argv) {
   safetensors("trailing", R"({"a":{"dtype":"BOOL","shape":[1],"data_offsets":[0,1]}})", 9);
   safetensors("overlap", R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}})", 6);
   safetensors("wraps", R"({"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0]}})", 0);
+  strokes(folder);
   // One network of each family.
   std::string last;
   for (const Arch& arch : catalog()) {

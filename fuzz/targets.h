@@ -2,6 +2,7 @@
 // finding once fixed stays fixed in every build. They return when all is well and abort on a broken promise.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -15,6 +16,7 @@
 #include "formats/onnx_write.h"
 #include "formats/pth.h"
 #include "formats/safetensors.h"
+#include "formats/strokes_read.h"
 #include "ir/infer.h"
 #include "ir/op.h"
 #include "ir/text.h"
@@ -86,6 +88,31 @@ inline void pth(std::string_view bytes) {
   auto file = read_pth(Bytes::copy(bytes.data(), bytes.size()), "fuzz.pth");
   if (file) touch(file->tensors);
   else require(!file.error().message.empty(), "an error of read_pth() has a message");
+}
+
+// Any bytes as strokes, by their first bytes and as QuickDraw's .bin: finite points, no empty stroke, or an error. Rows
+// that were printed are read back the same.
+inline void strokes(std::string_view bytes) {
+  const auto check = [](const Sketch& s) {
+    require(s.frame > 0, "a frame has a size");
+    for (const Stroke& stroke : s.strokes) {
+      require(!stroke.empty(), "a stroke has a point");
+      for (const Point& p : stroke) require(std::isfinite(p.x) && std::isfinite(p.y), "a point is finite");
+    }
+  };
+  for (const char* name : {"fuzz", "fuzz.bin"}) {
+    auto sketches = parse_strokes(Bytes::copy(bytes.data(), bytes.size()), name);
+    if (!sketches) require(!sketches.error().message.empty(), "an error of parse_strokes() has a message");
+    else
+      for (const Sketch& s : *sketches) check(s);
+  }
+  auto rows = read_stroke_rows(bytes, "fuzz.ndjson");
+  if (!rows) return;
+  std::string text;
+  for (const StrokeRow& r : *rows) text += print_stroke_row(r);
+  auto again = read_stroke_rows(text, "printed.ndjson");
+  require(again.has_value() && again->size() == rows->size(), "printed rows can be read");
+  for (size_t i = 0; i < rows->size(); ++i) require((*again)[i].sketch.strokes == (*rows)[i].sketch.strokes, "printed rows are read back the same");
 }
 
 // Any bytes: a graph or an error. What was read is valid, and can be inferred, counted, printed and parsed again.

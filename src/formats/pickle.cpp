@@ -22,6 +22,9 @@ constexpr std::array kStorages{StorageName{"torch.FloatStorage", DType::f32},   
                                StorageName{"torch.BoolStorage", DType::boolean}};
 constexpr std::string_view kTensor = "torch._utils._rebuild_tensor_v2", kParameter = "torch._utils._rebuild_parameter", kOrdered = "collections.OrderedDict", kSize = "torch.Size";
 
+constexpr std::string_view kArray = "numpy.ndarray", kDtype = "numpy.dtype", kEncode = "_codecs.encode";
+bool is_reconstruct(std::string_view name) { return name == "numpy.core.multiarray._reconstruct" || name == "numpy._core.multiarray._reconstruct"; }
+
 const StorageName* storage_type(std::string_view name) {
   for (const StorageName& s : kStorages)
     if (s.name == name) return &s;
@@ -30,7 +33,8 @@ const StorageName* storage_type(std::string_view name) {
 
 class Machine {
  public:
-  Machine(const Bytes& code, const std::string& source, const std::function<Result<Bytes>(const std::string&)>& storage) : code_(code), source_(source), storage_(storage) {}
+  // Without `storage` the dialect is NumPy's.
+  Machine(const Bytes& code, const std::string& source, const std::function<Result<Bytes>(const std::string&)>* storage) : code_(code), source_(source), storage_(storage) {}
 
   Result<Program> run() {
     while (true) {
@@ -104,7 +108,11 @@ class Machine {
       case 'M': return push_integer<uint16_t>();
       case 0x8a: return push_long();
       case 'G': return push_real();
-      case 'X': return push_text<uint32_t>();
+      case 'X': case 'T': return push_text<uint32_t>();  // BINSTRING: what Python 2 calls a string
+      case 'U': return push_text<uint8_t>();
+      case 'C': return push_bytes<uint8_t>();
+      case 'B': return push_bytes<uint32_t>();
+      case 0x8e: return push_bytes<uint64_t>();
       case 0x8c: return push_text<uint8_t>();
       case ']': make(Kind::list); return {};
       case '}': make(Kind::dict); return {};
@@ -125,7 +133,7 @@ class Machine {
       case 'Q': return persistent();
       case 'R': return reduce();
       case 'b': return build();
-      default: return fail(Code::unsupported, fmt::format("the pickle uses opcode 0x{:02x}, which a state dict does not need (byte {})", op, start_), source_);
+      default: return fail(Code::unsupported, fmt::format("the pickle uses opcode 0x{:02x}, which {} not need (byte {})", op, storage_ ? "a state dict does" : "arrays do", start_), source_);
     }
   }
 
@@ -157,6 +165,14 @@ class Machine {
     HONE_TRY_ASSIGN(const T n, number<T>());
     HONE_TRY_ASSIGN(std::string s, text(n));
     make(Kind::text).text = std::move(s);
+    return {};
+  }
+  template <class T>
+  Status push_bytes() {
+    HONE_TRY_ASSIGN(const T n, number<T>());
+    if (n > code_.size - at_) return bad("bytes run past the end of the pickle");
+    make(Kind::bytes).bytes = Bytes{code_.owner, code_.data + at_, static_cast<size_t>(n)};
+    at_ += static_cast<size_t>(n);
     return {};
   }
   Status push_tuple(int n) {
@@ -197,7 +213,10 @@ class Machine {
   }
 
   Status push_global(std::string name) {
-    const bool known = name == kTensor || name == kParameter || name == kOrdered || name == kSize || storage_type(name);
+    const bool known = storage_ ? name == kTensor || name == kParameter || name == kOrdered || name == kSize || storage_type(name)
+                                : is_reconstruct(name) || name == kArray || name == kDtype || name == kEncode;
+    if (!known && !storage_)
+      return fail(Code::unsupported, fmt::format("the pickle asks to call {}, which hone does not do (byte {})", name, start_), source_, "only NumPy arrays in plain containers are read");
     if (!known)
       return fail(Code::unsupported, fmt::format("the checkpoint asks to call {}, which hone does not do", name), source_,
                   "only tensors and plain containers are read; save model.state_dict() alone");
@@ -227,9 +246,10 @@ class Machine {
       return bad("a persistent id that is no storage");
     const StorageName* type = storage_type(field(1).text);
     if (!type) return bad(fmt::format("a storage of type {}", field(1).text));
+    if (!storage_) return bad("a persistent id, which arrays do not need");
     const std::string key = field(2).text;
     const auto size = byte_size(type->type, field(4).integer);
-    HONE_TRY_ASSIGN(Bytes bytes, storage_(key));
+    HONE_TRY_ASSIGN(Bytes bytes, (*storage_)(key));
     if (!size || static_cast<uint64_t>(*size) > bytes.size) return bad(fmt::format("storage '{}' states {} elements, but holds {} bytes", key, field(4).integer, bytes.size));
     bytes.size = static_cast<size_t>(*size);
     Object& s = make(Kind::storage);
@@ -259,6 +279,13 @@ class Machine {
       return {};
     }
     if (name == kTensor && items.size() >= 4) return rebuild(items);
+    if (name == kEncode && items.size() == 2) return encode(program_.at(items[0]), program_.at(items[1]));
+    if (name == kDtype && !items.empty()) return push_dtype(program_.at(items[0]));
+    if (is_reconstruct(name) && items.size() == 3) {
+      if (program_.at(items[0]).text != kArray) return bad("an array of an unknown class");
+      make(Kind::tensor);  // its state follows in BUILD
+      return {};
+    }
     return bad(fmt::format("{} is called with {} arguments", name, items.size()));
   }
 
@@ -323,17 +350,82 @@ class Machine {
     return Bytes::copy(out.data(), out.size());
   }
 
+  // What is copied out of the pickle stays in proportion to it, however often it is recalled.
+  Status copied(size_t n) {
+    copied_ += n;
+    if (copied_ > code_.size) return bad("the pickle repeats its contents many times over");
+    return {};
+  }
+  // Raw bytes that protocol 2 spells as text, one character each.
+  Status encode(const Object& text, const Object& encoding) {
+    if (text.kind != Kind::text || encoding.text != "latin1") return bad("an encoding that arrays do not need");
+    std::string raw;
+    for (size_t i = 0; i < text.text.size(); ++i) {
+      const auto c = static_cast<uint8_t>(text.text[i]);
+      if (c < 0x80) {
+        raw += static_cast<char>(c);
+      } else {
+        if ((c & 0xfe) != 0xc2 || i + 1 == text.text.size() || (text.text[i + 1] & 0xc0) != 0x80) return bad("bytes spelt as text hold a character above 255");
+        raw += static_cast<char>((c << 6) | (text.text[++i] & 0x3f));
+      }
+    }
+    HONE_TRY(copied(raw.size()));
+    make(Kind::bytes).bytes = Bytes::copy(raw.data(), raw.size());
+    return {};
+  }
+  Status push_dtype(const Object& name) {
+    const auto type = numpy_type(name.text);
+    if (!type) return fail(Code::unsupported, fmt::format("an array has elements of type '{}'; numbers are expected (pickle byte {})", name.text, start_), source_);
+    make(Kind::dtype).dtype = *type;
+    return {};
+  }
+
   // Attributes of an OrderedDict (torch's `_metadata`) are of no use here; those of anything else are refused.
   Status build() {
-    HONE_TRY(pop());
-    HONE_TRY(top(Kind::dict, "a dictionary to give attributes to"));
+    HONE_TRY_ASSIGN(const Ref state, pop());
+    if (storage_) {
+      HONE_TRY(top(Kind::dict, "a dictionary to give attributes to"));
+      return {};
+    }
+    if (stack_.empty() || program_.at(state).kind != Kind::tuple) return bad("expected an array's state on the stack");
+    const std::vector<Ref> items = program_.at(state).items;
+    Object& object = program_.objects[stack_.back()];
+    if (object.kind == Kind::dtype && items.size() >= 2) {  // (version, byte order, ...)
+      if (program_.at(items[1]).text == ">") return fail(Code::unsupported, "holds big-endian numbers", source_);
+      return {};
+    }
+    if (object.kind == Kind::tensor && items.size() == 5) return build_array(object, items);
+    return bad("expected an array or a type to give a state to");
+  }
+  // (version, shape, type, Fortran order?, contents)
+  Status build_array(Object& array, const std::vector<Ref>& items) {
+    HONE_TRY_ASSIGN(const Shape shape, integers(items[1]));
+    const Object &type = program_.at(items[2]), &contents = program_.at(items[4]);
+    const auto count = element_count(shape);
+    if (type.kind != Kind::dtype || !count) return bad("an array without a type or size");
+    array.tensor.shape = shape;
+    if (type.dtype == DType::undefined) {
+      if (contents.kind != Kind::list || static_cast<int64_t>(contents.items.size()) != *count) return bad(fmt::format("an array of {} objects does not list as many", *count));
+      HONE_TRY(copied(contents.items.size()));
+      array.kind = Kind::objects;
+      array.items = contents.items;
+      return {};
+    }
+    const auto size = byte_size(type.dtype, *count);
+    if (contents.kind == Kind::text) HONE_TRY(copied(contents.text.size()));
+    const Bytes bytes = contents.kind == Kind::text ? Bytes::copy(contents.text.data(), contents.text.size()) : contents.bytes;
+    if ((contents.kind != Kind::text && contents.kind != Kind::bytes) || !size || static_cast<uint64_t>(*size) != bytes.size)
+      return bad(fmt::format("an array {} of {} has {} bytes", to_string(shape), name(type.dtype), bytes.size));
+    array.tensor.dtype = type.dtype;
+    array.tensor.bytes = bytes;
+    array.integer = program_.at(items[3]).integer;
     return {};
   }
 
   const Bytes& code_;
   const std::string& source_;
-  const std::function<Result<Bytes>(const std::string&)>& storage_;
-  size_t at_ = 0, start_ = 0;
+  const std::function<Result<Bytes>(const std::string&)>* storage_;
+  size_t at_ = 0, start_ = 0, copied_ = 0;
   Program program_;
   std::vector<Ref> stack_;
   std::vector<size_t> marks_;
@@ -342,6 +434,16 @@ class Machine {
 
 }  // namespace
 
-Result<Program> interpret(const Bytes& code, const std::string& source, const std::function<Result<Bytes>(const std::string&)>& storage) { return Machine(code, source, storage).run(); }
+Result<Program> interpret(const Bytes& code, const std::string& source, const std::function<Result<Bytes>(const std::string&)>& storage) { return Machine(code, source, &storage).run(); }
+Result<Program> interpret_numpy(const Bytes& code, const std::string& source) { return Machine(code, source, nullptr).run(); }
+
+std::optional<DType> numpy_type(std::string_view name) {
+  constexpr std::pair<std::string_view, DType> kTypes[] = {{"f8", DType::f64}, {"f4", DType::f32}, {"f2", DType::f16}, {"i8", DType::i64}, {"i4", DType::i32}, {"i2", DType::i16}, {"i1", DType::i8},
+                                                           {"u8", DType::u64}, {"u4", DType::u32}, {"u2", DType::u16}, {"u1", DType::u8},  {"b1", DType::boolean}, {"?", DType::boolean},
+                                                           {"O", DType::undefined}, {"O8", DType::undefined}, {"O4", DType::undefined}};
+  for (const auto& [n, type] : kTypes)
+    if (n == name) return type;
+  return std::nullopt;
+}
 
 }  // namespace hone::pickle

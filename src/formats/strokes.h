@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "ir/types.h"
 
 namespace hone {
 
@@ -29,5 +30,16 @@ struct Sketch {
     return n;
   }
 };
+
+// Centred in `frame`, its larger side scaled to `side`: the published frame of QMUL's sets. Sketches from files that do
+// not say how large their canvas was come out like this.
+Sketch fit(Sketch sketch, double side = 190, double frame = 256);
+
+// Every sketch of a file, told apart by its first bytes (QuickDraw .bin by its name): QMUL coordinate pickles, QuickDraw
+// .ndjson (raw, simplified) and .bin, stroke-3 and stroke-5 in .npy and .npz, SVG, Omniglot strokes. strokes_read.h says
+// how each is understood. A folder gives the sketches of all such files below it, in order of their names, labelled by
+// the folder that they lie in. A sketch without strokes is returned as such. Coordinates are finite.
+Result<std::vector<Sketch>> read_strokes(const std::string& path);
+Result<std::vector<Sketch>> parse_strokes(const Bytes& file, const std::string& source);
 
 }  // namespace hone

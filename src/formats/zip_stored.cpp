@@ -5,6 +5,10 @@
 #include <algorithm>
 #include <cstring>
 
+#ifdef HONE_ZLIB
+#include <zlib.h>
+#endif
+
 namespace hone {
 
 namespace {
@@ -13,9 +17,9 @@ class Reader {
  public:
   Reader(const Bytes& file, const std::string& source) : file_(file), source_(source) {}
 
-  Result<std::map<std::string, Bytes>> entries() {
+  Result<std::map<std::string, ZipEntry>> entries() {
     HONE_TRY(find_directory());
-    std::map<std::string, Bytes> out;
+    std::map<std::string, ZipEntry> out;
     uint64_t at = directory_;
     // A record takes 46 bytes at least, so the count is bounded by the file's size.
     for (uint64_t i = 0; i < count_; ++i) HONE_TRY(read_entry(at, out));
@@ -43,7 +47,7 @@ class Reader {
       if (count_ == 0xffff || directory_ == 0xffffffff) return find_zip64(at);
       return {};
     }
-    return bad("has no zip directory at its end; it is cut short, or no torch.save archive");
+    return bad("has no zip directory at its end; it is cut short, or no zip archive");
   }
 
   Status find_zip64(uint64_t end_record) {
@@ -55,7 +59,7 @@ class Reader {
     return {};
   }
 
-  Status read_entry(uint64_t& at, std::map<std::string, Bytes>& out) {
+  Status read_entry(uint64_t& at, std::map<std::string, ZipEntry>& out) {
     if (!has(at, 46) || get<uint32_t>(at) != 0x02014b50) return bad(fmt::format("has a damaged zip directory at byte {}", at));
     const uint16_t flags = get<uint16_t>(at + 8), method = get<uint16_t>(at + 10);
     uint64_t packed = get<uint32_t>(at + 20), size = get<uint32_t>(at + 24), local = get<uint32_t>(at + 42);
@@ -65,15 +69,12 @@ class Reader {
     HONE_TRY(read_zip64_extra(at + 46 + name_size, extra, size, packed, local));
     at += uint64_t{46} + name_size + extra + comment;
     if (flags & 1) return fail(Code::unsupported, fmt::format("entry '{}' is encrypted", name), source_);
-    if (method != 0 || packed != size) return fail(Code::unsupported, fmt::format("entry '{}' is compressed (method {}); torch.save stores its entries", name, method), source_);
+    if (method == 0 && packed != size) return bad(fmt::format("entry '{}' is stored, but its two sizes differ", name));
     if (!has(local, 30) || get<uint32_t>(local) != 0x04034b50) return bad(fmt::format("entry '{}' does not lie where the directory says", name));
     const uint64_t begin = local + 30 + get<uint16_t>(local + 26) + get<uint16_t>(local + 28);
-    if (!has(begin, size)) return bad(fmt::format("entry '{}' of {} bytes lies outside the file", name, size));
-    Bytes bytes;
-    bytes.owner = file_.owner;
-    bytes.data = file_.data + begin;
-    bytes.size = size;
-    if (!out.emplace(std::move(name), std::move(bytes)).second) return bad("has two entries of one name");
+    if (!has(begin, packed)) return bad(fmt::format("entry '{}' of {} bytes lies outside the file", name, packed));
+    ZipEntry entry{Bytes{file_.owner, file_.data + begin, packed}, size, method};
+    if (!out.emplace(std::move(name), std::move(entry)).second) return bad("has two entries of one name");
     return {};
   }
 
@@ -105,6 +106,46 @@ class Reader {
 
 }  // namespace
 
-Result<std::map<std::string, Bytes>> read_stored_zip(const Bytes& file, const std::string& source) { return Reader(file, source).entries(); }
+Result<std::map<std::string, ZipEntry>> read_zip_directory(const Bytes& file, const std::string& source) { return Reader(file, source).entries(); }
+
+Result<std::map<std::string, Bytes>> read_stored_zip(const Bytes& file, const std::string& source) {
+  HONE_TRY_ASSIGN(auto entries, read_zip_directory(file, source));
+  std::map<std::string, Bytes> out;
+  for (auto& [name, entry] : entries) {
+    if (entry.method != 0) return fail(Code::unsupported, fmt::format("entry '{}' is compressed (method {}); torch.save stores its entries", name, entry.method), source);
+    out.emplace(name, std::move(entry.packed));
+  }
+  return out;
+}
+
+Result<Bytes> zip_contents(const ZipEntry& entry, const std::string& name, const std::string& source) {
+  if (entry.method == 0) return entry.packed;
+  if (entry.method != 8) return fail(Code::unsupported, fmt::format("entry '{}' is compressed by method {}; stored and deflated entries are read", name, entry.method), source);
+#ifdef HONE_ZLIB
+  constexpr uint64_t kMostPerByte = 1032;  // deflate's best: 258 bytes in two bits
+  if (entry.size / kMostPerByte > entry.packed.size) return fail(Code::invalid, fmt::format("entry '{}' states {} bytes, which {} cannot unpack to", name, entry.size, entry.packed.size), source);
+  auto out = std::make_shared<std::vector<std::byte>>(static_cast<size_t>(entry.size));
+  z_stream z{};
+  if (inflateInit2(&z, -MAX_WBITS) != Z_OK) return fail(Code::failed, "zlib cannot start", source);
+  size_t read = 0, written = 0;
+  int state = Z_OK;
+  while (state == Z_OK) {  // zlib counts in 32 bits
+    const size_t in = std::min<size_t>(entry.packed.size - read, 1u << 30), room = std::min<size_t>(out->size() - written, 1u << 30);
+    z.next_in = reinterpret_cast<Bytef*>(const_cast<std::byte*>(entry.packed.data + read));
+    z.avail_in = static_cast<uInt>(in);
+    std::byte spare{};  // inflate wants a place even for no bytes
+    z.next_out = reinterpret_cast<Bytef*>(room > 0 ? out->data() + written : &spare);
+    z.avail_out = static_cast<uInt>(room);
+    state = inflate(&z, Z_NO_FLUSH);
+    read += in - z.avail_in;
+    written += room - z.avail_out;
+  }
+  inflateEnd(&z);
+  if (state != Z_STREAM_END || written != out->size()) return fail(Code::invalid, fmt::format("entry '{}' is damaged: {} of {} bytes unpacked", name, written, out->size()), source);
+  return Bytes{out, out->data(), out->size()};
+#else
+  return fail(Code::unsupported, fmt::format("entry '{}' is compressed, and this build has no zlib", name), source);
+#endif
+}
 
 }  // namespace hone

@@ -54,7 +54,7 @@ TEST(Pth, RefusesACallByName) {
 TEST(Pth, NamesWhatIsNoCheckpoint) {
   EXPECT_EQ(read_pth(Bytes::copy("hello", 5), "w.pth").error().text(), "w.pth: is 5 bytes long, which is too short for a zip archive");
   const std::string text(100, 'x');
-  EXPECT_EQ(read_pth(Bytes::copy(text.data(), text.size()), "w.pth").error().text(), "w.pth: has no zip directory at its end; it is cut short, or no torch.save archive");
+  EXPECT_EQ(read_pth(Bytes::copy(text.data(), text.size()), "w.pth").error().text(), "w.pth: has no zip directory at its end; it is cut short, or no zip archive");
 }
 
 TEST(Pth, NoCutOrFlippedFileCrashes) {

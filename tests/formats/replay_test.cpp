@@ -32,6 +32,7 @@ TEST(Replay, OnnxGraph) { replay("onnx_graph", fuzz::onnx_graph); }
 TEST(Replay, IrText) { replay("ir_text", fuzz::ir_text); }
 TEST(Replay, SafeTensors) { replay("safetensors", fuzz::safetensors); }
 TEST(Replay, Pth) { replay("pth", fuzz::pth); }
+TEST(Replay, Strokes) { replay("strokes", fuzz::strokes); }
 TEST(Replay, ArchToml) { replay("arch_toml", fuzz::arch_toml); }
 
 }  // namespace
