@@ -66,9 +66,9 @@ void strokes(const std::string& folder) {
   seed("qmul", test::coordinate_pickle({{"/train/a_b_2", {1.5, 2, 0, 3, 4, 1, 5, 6, 0, 7, 8, 1}}, {"/test/c_1", {9, 9, 1}}}));
   seed("ndjson", "{\"word\":\"cat\",\"key_id\":\"77\",\"drawing\":[[[0,255],[0,10]],[[5],[6]]]}\n{\"id\":\"a\",\"photo\":\"p\",\"split\":\"test\",\"frame\":100,\"drawing\":[[[1.5,-300],[1000,10],[0,9]]]}\n");
   seed("bin", std::string("\x39\x30\0\0\0\0\0\0US\1\0\0\0\0\2\0\2\0\1\2\3\4\1\0\xff\7", 27));
-  const std::string three = test::npy("<i2", "(4, 3)", test::raw<int16_t>({3, 3, 0, 10, 0, 0, 0, 5, 1, -10, 0, 1}));
+  const std::string three = test::npy("<i2", "(4, 3)", test::packed<int16_t>({3, 3, 0, 10, 0, 0, 0, 5, 1, -10, 0, 1}));
   seed("stroke3", three);
-  seed("stroke5", test::npy("<f4", "(1, 2, 5)", test::raw<float>({3, 3, 1, 0, 0, 10, 0, 0, 0, 1}), true));
+  seed("stroke5", test::npy("<f4", "(1, 2, 5)", test::packed<float>({3, 3, 1, 0, 0, 10, 0, 0, 0, 1}), true));
   const std::string objects = test::npy("|O", "(2,)", test::object_array_pickle({{3, 3, 0, 10, 0, 1}, {0, 0, 1}}));
   seed("objects", objects);
   seed("npz", test::zip({{"train.npy", objects}, {"valid.npy", three}}));

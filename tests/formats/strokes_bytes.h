@@ -14,12 +14,12 @@
 namespace hone::test {
 
 template <class T>
-std::string raw(const std::vector<T>& values) {
+std::string packed(const std::vector<T>& values) {
   return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)};
 }
 template <class T>
 std::string little(T v) {
-  return raw(std::vector<T>{v});
+  return packed(std::vector<T>{v});
 }
 
 inline std::string npy(const std::string& type, const std::string& shape, const std::string& data, bool column_major = false) {
@@ -33,7 +33,7 @@ inline std::string npy(const std::string& type, const std::string& shape, const 
 inline std::string coordinate_pickle(const std::vector<std::pair<std::string, std::vector<double>>>& sketches) {
   std::string out = "\x80\x03}(";
   for (const auto& [key, values] : sketches) {
-    const std::string data = raw(values);
+    const std::string data = packed(values);
     out += "X" + little(static_cast<uint32_t>(key.size())) + key;
     out += "cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\n" + std::string("K\0\x85", 3) + "C\x01" "b\x87R";
     out += std::string("(K\1K", 4) + static_cast<char>(values.size() / 3) + "K\3\x86";
@@ -51,7 +51,7 @@ inline std::string object_array_pickle(const std::vector<std::vector<int16_t>>& 
   };
   std::string out = "\x80\x02" + array + std::string("(K\1K", 4) + static_cast<char>(sketches.size()) + "\x85" + dtype("O8", "|") + "\x89](";
   for (const auto& values : sketches) {
-    const std::string data = raw(values);
+    const std::string data = packed(values);
     out += array + std::string("(K\1K", 4) + static_cast<char>(values.size() / 3) + "K\3\x86" + dtype("i2", "<") + "\x89U" + static_cast<char>(data.size()) + data + "tb";
   }
   return out + "etb.";
@@ -77,11 +77,11 @@ inline std::string deflate(const std::string& data) {
 inline std::string zip(const std::vector<std::pair<std::string, std::string>>& files, Packer pack = nullptr) {
   std::string out, directory;
   for (const auto& [name, data] : files) {
-    const std::string packed = pack ? pack(data) : data;
-    const std::string common = little<uint16_t>(20) + little<uint16_t>(0) + little<uint16_t>(pack ? 8 : 0) + little<uint32_t>(0) + little<uint32_t>(0) + little(static_cast<uint32_t>(packed.size())) +
+    const std::string body = pack ? pack(data) : data;
+    const std::string common = little<uint16_t>(20) + little<uint16_t>(0) + little<uint16_t>(pack ? 8 : 0) + little<uint32_t>(0) + little<uint32_t>(0) + little(static_cast<uint32_t>(body.size())) +
                                little(static_cast<uint32_t>(data.size())) + little(static_cast<uint16_t>(name.size())) + little<uint16_t>(0);
     directory += "PK\1\2" + little<uint16_t>(20) + common + little<uint16_t>(0) + little<uint16_t>(0) + little<uint16_t>(0) + little<uint32_t>(0) + little(static_cast<uint32_t>(out.size())) + name;
-    out += "PK\3\4" + common + name + packed;
+    out += "PK\3\4" + common + name + body;
   }
   const auto at = static_cast<uint32_t>(out.size());
   const auto n = static_cast<uint16_t>(files.size());

@@ -104,13 +104,13 @@ TEST(QuickDraw, Binary) {
 const std::vector<Stroke> kFitted{{{33, 80.5}, {223, 80.5}, {223, 175.5}}, {{33, 175.5}}};
 
 TEST(StrokeArrays, ThreeAndFiveColumns) {
-  const std::string three = test::npy("<i2", "(4, 3)", test::raw<int16_t>({3, 3, 0, 10, 0, 0, 0, 5, 1, -10, 0, 1}));
+  const std::string three = test::npy("<i2", "(4, 3)", test::packed<int16_t>({3, 3, 0, 10, 0, 0, 0, 5, 1, -10, 0, 1}));
   const std::string five = test::npy("<f4", "(2, 6, 5)",
-                                     test::raw<float>({3, 3, 1, 0, 0, 10, 0, 1, 0, 0, 0, 5, 0, 1, 0, -10, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1,    // padded, as magenta does
+                                     test::packed<float>({3, 3, 1, 0, 0, 10, 0, 1, 0, 0, 0, 5, 0, 1, 0, -10, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1,    // padded, as magenta does
                                                        3, 3, 1, 0, 0, 10, 0, 1, 0, 0, 0, 5, 0, 1, 0, -10, 0, 0, 0, 1, 9, 9, 1, 0, 0, 9, 9, 1, 0, 0}));  // last real row marked
-  const std::string absolute = test::npy("<f8", "(4, 3)", test::raw<double>({3, 3, 0, 13, 3, 0, 13, 8, 1, 3, 8, 2}));
+  const std::string absolute = test::npy("<f8", "(4, 3)", test::packed<double>({3, 3, 0, 13, 3, 0, 13, 8, 1, 3, 8, 2}));
   // The same rows in column-major order.
-  const std::string columns = test::npy("<i2", "(4, 3)", test::raw<int16_t>({3, 10, 0, -10, 3, 0, 5, 0, 0, 0, 1, 1}), true);
+  const std::string columns = test::npy("<i2", "(4, 3)", test::packed<int16_t>({3, 10, 0, -10, 3, 0, 5, 0, 0, 0, 1, 1}), true);
   for (const std::string& file : {three, five, absolute, columns}) {
     const auto sketches = parse_strokes(bytes(file), "dir/f.npy");
     ASSERT_TRUE(sketches.has_value()) << error_of(sketches);
@@ -121,10 +121,10 @@ TEST(StrokeArrays, ThreeAndFiveColumns) {
 }
 
 TEST(StrokeArrays, DamageIsNamed) {
-  const std::string data = test::raw<int16_t>({3, 3, 0});
+  const std::string data = test::packed<int16_t>({3, 3, 0});
   EXPECT_EQ(error_of(parse_strokes(bytes(test::npy("<i2", "(2, 3)", data)), "f.npy")), "f.npy: states an array 2x3 of i16, but 6 bytes follow its header");
   EXPECT_EQ(error_of(parse_strokes(bytes(test::npy("<i2", "(9223372036854775807, 9223372036854775807)", data)), "f.npy")).substr(0, 29), "f.npy: states an array 922337");
-  EXPECT_NE(error_of(parse_strokes(bytes(test::npy("<i2", "(1, 3)", test::raw<int16_t>({3, 3, 7}))), "f.npy")).find("pen state 7"), std::string::npos);
+  EXPECT_NE(error_of(parse_strokes(bytes(test::npy("<i2", "(1, 3)", test::packed<int16_t>({3, 3, 7}))), "f.npy")).find("pen state 7"), std::string::npos);
   EXPECT_NE(error_of(parse_strokes(bytes(test::npy("<U4", "(1, 3)", data)), "f.npy")).find("type '<U4'"), std::string::npos);
   EXPECT_NE(error_of(parse_strokes(bytes(test::npy(">i2", "(1, 3)", data)), "f.npy")).find("big-endian"), std::string::npos);
   EXPECT_NE(error_of(parse_strokes(bytes(test::npy("<i2", "(3,)", data)), "f.npy")).find("rows of 3"), std::string::npos);
@@ -145,7 +145,7 @@ TEST(StrokeArrays, ObjectArraysInZip) {
 
 #ifdef HONE_ZLIB
 TEST(StrokeArrays, DeflatedZip) {
-  const std::string array = test::npy("<i2", "(4, 3)", test::raw<int16_t>({3, 3, 0, 10, 0, 0, 0, 5, 1, -10, 0, 1}));
+  const std::string array = test::npy("<i2", "(4, 3)", test::packed<int16_t>({3, 3, 0, 10, 0, 0, 0, 5, 1, -10, 0, 1}));
   const std::string file = test::zip({{"a.npy", array}}, test::deflate);
   const auto sketches = parse_strokes(bytes(file), "a.npz");
   ASSERT_TRUE(sketches.has_value()) << error_of(sketches);
