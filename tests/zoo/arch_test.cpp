@@ -109,7 +109,7 @@ TEST(ArchText, Documentation) {
   EXPECT_NE(page->find(example), std::string::npos) << example;
   for (const char* table : {"", "[stem]\n", "[[stages]]\n", "[head]\n"}) {
     std::string keys = parse_arch(std::string(table) + "none = 1\n", "x").error().hint;
-    for (const std::string& key : test::split(keys.substr(keys.find(' ') + 1), ','))
+    for (const std::string& key : test::split(keys.substr(keys.find("keys: ") + 6), ','))
       EXPECT_NE(page->find("`" + key.substr(key.find_first_not_of(' ')) + "`"), std::string::npos) << key;
   }
 }
