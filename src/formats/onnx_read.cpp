@@ -24,6 +24,8 @@ namespace {
 // Inlining must not let a small file grow without bound (functions that call functions twice, and so on).
 constexpr size_t kMaxDepth = 16, kMaxAttributes = 256;
 constexpr size_t inlined_limit(size_t file_size) { return 4096 + file_size / 4; }
+// Nor may long names of calls, which stand before every name inside.
+constexpr size_t inlined_text_limit(size_t file_size) { return (size_t{1} << 20) + 16 * file_size; }
 
 std::string full_type(const NodeProto& n) { return n.domain.empty() ? std::string(n.type) : fmt::format("{}::{}", n.domain, n.type); }
 
@@ -84,7 +86,7 @@ struct Scope {
 class Importer {
  public:
   Importer(ModelProto& model, const std::string& source, std::optional<std::string> folder, size_t file_size)
-      : model_(model), source_(source), files_(std::move(folder)), inlined_limit_(inlined_limit(file_size)) {}
+      : model_(model), source_(source), files_(std::move(folder)), inlined_limit_(inlined_limit(file_size)), inlined_text_limit_(inlined_text_limit(file_size)) {}
 
   Result<Graph> run() {
     HONE_TRY(check_versions());
@@ -259,6 +261,9 @@ class Importer {
     if (!functions_.empty())
       if (const auto f = functions_.find(std::tuple(n.domain, n.type, n.overload)); f != functions_.end()) return inline_function(n, *f->second, scope);
 
+    if (scope.depth > 0 && (inlined_text_ += scope.prefix.size() * (1 + n.outputs.size())) > inlined_text_limit_)
+      return fail(Code::unsupported, "names inside functions grow far larger than the file", where(n));
+
     HONE_TRY_ASSIGN(Attrs attrs, attributes(n, scope));
     if (n.domain.empty() && n.type == "Constant") return add_constant(n, attrs, scope);
     if (n.outputs.empty()) return fail(Code::invalid, "has no outputs", where(n));
@@ -400,7 +405,7 @@ class Importer {
   std::unordered_map<std::string, uint32_t> modules_{{"", 0}};
   std::vector<ValueId> unmarked_;  // initialisers of which the file does not say what they are
   Lifting::Progress progress_;
-  size_t inlined_ = 0, inlined_limit_;
+  size_t inlined_ = 0, inlined_limit_, inlined_text_ = 0, inlined_text_limit_;
 };
 
 Result<Graph> import(Text bytes, std::shared_ptr<const void> owner, const std::string& source, std::optional<std::string> folder) {
