@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <map>
+
 #include <charconv>
 #include <cstring>
 
 #include "formats/pickle.h"
-#include "formats/zip_stored.h"
+#include "formats/zip.h"
 
 namespace hone {
 
@@ -129,11 +131,14 @@ Result<NumpyArray> read_npy(const Bytes& file, const std::string& source) {
 }
 
 Result<std::vector<std::pair<std::string, NumpyArray>>> read_npz(const Bytes& file, const std::string& source) {
-  HONE_TRY_ASSIGN(const auto entries, read_zip_directory(file, source));
+  HONE_TRY_ASSIGN(const auto directory, read_zip_directory(file, source));
+  std::map<std::string, ZipEntry> entries;
+  for (const ZipEntry& e : directory)
+    if (!entries.emplace(e.name, e).second) return fail(Code::invalid, "has two entries of one name", source);
   std::vector<std::pair<std::string, NumpyArray>> out;
   for (const auto& [name, entry] : entries) {
     if (!name.ends_with(".npy")) continue;
-    HONE_TRY_ASSIGN(const Bytes bytes, zip_contents(entry, name, source));
+    HONE_TRY_ASSIGN(const Bytes bytes, zip_contents(file, entry, source));
     HONE_TRY_ASSIGN(NumpyArray a, read_npy(bytes, source + ":" + name));
     out.emplace_back(name.substr(0, name.size() - 4), std::move(a));
   }

@@ -6,7 +6,7 @@
 
 #include "core/file.h"
 #include "formats/pickle.h"
-#include "formats/zip_stored.h"
+#include "formats/zip.h"
 
 namespace hone {
 
