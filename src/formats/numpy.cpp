@@ -2,10 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <map>
-
 #include <charconv>
 #include <cstring>
+#include <map>
 
 #include "formats/pickle.h"
 #include "formats/zip.h"
