@@ -112,7 +112,9 @@ class Zip : public Archive {
   Result<Bytes> read(size_t i) const override {
     const ZipEntry& e = entries_[i];
     if (e.size > kLargest) return fail(Code::unsupported, "is larger than 1 GiB", full_name(i));
-    return zip_contents(mapped_, e, path_);
+    HONE_TRY_ASSIGN(Bytes contents, zip_contents(mapped_, e, path_));
+    HONE_TRY(check_crc(e, contents, path_));
+    return contents;
   }
 
  private:

@@ -25,8 +25,11 @@ Result<std::vector<ZipEntry>> read_zip_directory(const Bytes& file, const std::s
 Result<Bytes> zip_packed(const Bytes& file, const ZipEntry& entry, const std::string& source);
 
 // The entry's contents: a view when it is stored, unpacked when it is deflated. A stated size that its packed bytes cannot
-// reach is refused before memory is taken; another size or CRC-32 than stated is an error. Unpacking and CRC need zlib.
+// reach is refused before memory is taken; contents of another size are an error. Unpacking needs zlib.
 Result<Bytes> zip_contents(const Bytes& file, const ZipEntry& entry, const std::string& source);
+
+// An error when the contents do not have the entry's CRC-32. Without zlib nothing is computed.
+Status check_crc(const ZipEntry& entry, const Bytes& contents, const std::string& source);
 
 // An archive whose entries are stored, not compressed, as torch.save writes them: names to views into `file`.
 // A compressed or encrypted entry, a name that stands twice, or an entry that lies outside the file is an error that
