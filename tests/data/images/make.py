@@ -46,3 +46,20 @@ cases = [("down", (20, 14), Image.BILINEAR, None), ("down_cubic", (23, 11), Imag
          ("up_cubic", (70, 50), Image.BICUBIC, None), ("box", (24, 24), Image.BILINEAR, (5.5, 3.25, 50.75, 40.5)), ("box_cubic", (16, 20), Image.BICUBIC, (0, 7.5, 33.125, 43))]
 for name, size, how, box in cases:
     raw(f"resize_{name}.rgb", picture.resize(size, how, box))
+
+from PIL import ImageEnhance, ImageOps
+
+small = picture.crop((14, 6, 46, 30))
+operations = [
+    ImageEnhance.Brightness(small).enhance(1.4), ImageEnhance.Brightness(small).enhance(0.3),
+    ImageEnhance.Contrast(small).enhance(0.6), ImageEnhance.Contrast(small).enhance(1.8),
+    ImageEnhance.Color(small).enhance(1.7), ImageEnhance.Color(small).enhance(0.2),
+    ImageEnhance.Sharpness(small).enhance(1.9), ImageEnhance.Sharpness(small).enhance(0.1),
+    ImageOps.posterize(small, 3), ImageOps.solarize(small, 100), ImageOps.invert(small),
+    ImageOps.autocontrast(small), ImageOps.equalize(small), ImageOps.mirror(small),
+    small.transform(small.size, Image.AFFINE, (1, 0.25, 0, 0, 1, 0)), small.transform(small.size, Image.AFFINE, (1, 0, -5, 0, 1, 3)),
+    small.rotate(17),
+]
+with open(path("operations.rgb"), "wb") as f:
+    for image in operations:
+        f.write(image.tobytes())
