@@ -54,7 +54,7 @@ Result<Step> lower_batch_norm(const Lowering& c) {
   });
 }
 
-// Mean and reciprocal deviation over the last dimensions, as outputs 1 and 2 of ONNX have them.
+// Outputs 1 and 2: mean and reciprocal deviation, which libtorch's kernel has no gradient for.
 Result<Step> lower_layer_norm(const Lowering& c) {
   const double eps = c.attrs().real("epsilon", 1e-5f);
   const int64_t axis = c.attrs().integer("axis", -1);
@@ -62,19 +62,13 @@ Result<Step> lower_layer_norm(const Lowering& c) {
   return Step([eps, axis, statistics](Frame& f) {
     const Tensor x = f.precise(0);
     const at::IntArrayRef over = x.sizes().slice(static_cast<size_t>(wrap(axis, x.dim())));
-    const bool plain = f[1].sizes() == over && (!f.has(2) || f[2].sizes() == over);
-    if (plain && !statistics) return f.set(0, at::layer_norm(x, over, f.precise(1), f.precise(2), eps));
-    if (plain) {
-      auto [y, mean, scale] = at::native_layer_norm(x, over, f.precise(1), f.precise(2), eps);
-      f.set(0, y);
-      f.set(1, mean.to(at::kFloat));
-      return f.set(2, scale.to(at::kFloat));
-    }
-    auto [y, mean, scale] = at::native_layer_norm(x, over, {}, {}, eps);
-    y = y * f[1];
+    if (!statistics && f[1].sizes() == over && (!f.has(2) || f[2].sizes() == over)) return f.set(0, at::layer_norm(x, over, f.precise(1), f.precise(2), eps));
+    std::vector<int64_t> dims;
+    for (int64_t i = wrap(axis, x.dim()); i < x.dim(); ++i) dims.push_back(i);
+    const Tensor mean = x.mean(dims, true), centred = x - mean, scale = at::rsqrt(centred.square().mean(dims, true) + eps), y = centred * scale * f[1];
     f.set(0, f.has(2) ? y + f[2] : y);
-    f.set(1, mean.to(at::kFloat));
-    f.set(2, scale.to(at::kFloat));
+    f.set(1, x.scalar_type() == at::kDouble ? mean : mean.to(at::kFloat));
+    f.set(2, x.scalar_type() == at::kDouble ? scale : scale.to(at::kFloat));
   });
 }
 

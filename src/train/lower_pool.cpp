@@ -236,6 +236,10 @@ Result<Step> lower_roi_align(const Lowering& c) {
       if (!half) rw = std::max(rw, 1.0), rh = std::max(rh, 1.0);
       const double bh = rh / static_cast<double>(oh), bw = rw / static_cast<double>(ow);
       const int64_t gh = ratio > 0 ? ratio : static_cast<int64_t>(std::ceil(bh)), gw = ratio > 0 ? ratio : static_cast<int64_t>(std::ceil(bw));
+      if (gh < 1 || gw < 1) {  // a region turned inside out holds no sample
+        rows.push_back(at::zeros({x.size(1), oh, ow}, x.options()));
+        continue;
+      }
       const Tensor wy = weights(y1, bh, oh, gh, h), wx = weights(x1, bw, ow, gw, w), image = x.select(0, batch[static_cast<size_t>(r)]);
       if (!max) {
         const Tensor samples = at::matmul(at::matmul(wy, image), wx.t());

@@ -244,6 +244,7 @@ std::vector<Sample> gather_elements_samples() { return {sample("plain", {f32({3,
 std::vector<Sample> gather_nd_samples() { return {sample("batch", {f32({2, 4, 5}), i64({2, 3, 1})}, {}, {f32({2, 3, 5})}, {{"batch_dims", int64_t{1}}})}; }
 std::vector<Sample> scatter_samples() { return {sample("plain", {f32({3, 3}), i64({1, 2}), f32({1, 2})}, {}, {f32({3, 3})})}; }
 std::vector<Sample> cache_samples() { return {sample("one token", {f32({2, 4, 8}), f32({2, 1, 8}), i64({2})}, {}, {f32({2, 4, 8})})}; }
+std::vector<Sample> scatter_nd_samples() { return {sample("rows", {f32({4, 3}), i64({2, 1}), f32({2, 3})}, {}, {f32({4, 3})})}; }
 std::vector<Sample> one_hot_samples() { return {sample("depth 5", {i64({2, 3}), i64({}), f32({2})}, {std::nullopt, whole(5)}, {f32({2, 3, 5})})}; }
 std::vector<Sample> nonzero_samples() { return {sample("depends on data", {f32({2, 3})}, {}, {i64({2, kUnknown})})}; }
 std::vector<Sample> top_k_samples() { return {sample("k 3", {f32({2, 10}), i64({1})}, {std::nullopt, ints({3})}, {f32({2, 3}), i64({2, 3})})}; }
@@ -269,7 +270,7 @@ std::vector<OpDef> index_ops() {
       {"GatherND", 2, 2, 1, 1, {{"batch_dims", AttrKind::integer}}, infer_gather_nd, nullptr, gather_nd_samples},
       {"Scatter", 3, 3, 1, 1, {axis}, infer_scatter, nullptr, scatter_samples},
       {"ScatterElements", 3, 3, 1, 1, {axis, reduction}, infer_scatter, nullptr, scatter_samples},
-      {"ScatterND", 3, 3, 1, 1, {reduction}, infer_scatter, nullptr, scatter_samples},
+      {"ScatterND", 3, 3, 1, 1, {reduction}, infer_scatter, nullptr, scatter_nd_samples},
       {"TensorScatter", 2, 3, 1, 1, {axis, {"mode", AttrKind::text}}, infer_scatter, nullptr, cache_samples},
       {"OneHot", 3, 3, 1, 1, {axis}, infer_one_hot, nullptr, one_hot_samples},
       {"NonZero", 1, 1, 1, 1, {}, infer_nonzero, nullptr, nonzero_samples},
