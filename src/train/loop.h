@@ -12,8 +12,10 @@
 #include <vector>
 
 #include "core/error.h"
+#include "run/manifest.h"
 #include "run/recipe.h"
 #include "run/run_dir.h"
+#include "train/distributed.h"
 #include "train/params.h"
 #include "train/state_file.h"
 
@@ -34,7 +36,8 @@ class Task {
   virtual int64_t samples_per_step() const = 0;  // for throughput
   virtual std::string unit() const { return "images"; }
   // Forward of micro-batch `micro` (of `micros`) of optimiser step `step`; the loop runs backward. A step's batch is the
-  // same however many micro-batches it is cut into: ranks of a distributed run and gradient accumulation are micro-batches.
+  // same however many micro-batches it is cut into: ranks of a distributed run and gradient accumulation are micro-batches,
+  // so a task need not know of either.
   virtual Result<Losses> forward(int64_t step, int64_t micro, int64_t micros) = 0;
   // Figures on the validation data with the parameters given (the averaged ones, when there are).
   virtual Result<Metrics> validate(const Params& params) = 0;
@@ -42,6 +45,8 @@ class Task {
   // Parameters that may be changed before they are validated and kept as the best (statistics of BatchNorm measured anew).
   virtual Status prepare(Params& averaged) { (void)averaged; return {}; }
   virtual void after_step(int64_t step) { (void)step; }
+  // What the manifest says of the data. A resumed run must find the same.
+  virtual std::vector<DataFacts> data() const { return {}; }
   virtual State save() const { return {}; }
   virtual Status load(const State&) { return {}; }
 };
@@ -58,21 +63,10 @@ Result<Compute> read_compute(Recipe& recipe);
 // A generator that depends on nothing but its arguments: for dropout and whatever else draws on tensors.
 at::Generator step_generator(const Compute& compute, int64_t step, int64_t micro);
 
-// Everything of [train], [optimiser], [schedule], [clip], [average], [guard] and [checkpoint]; docs/training.md lists the
-// keys. Read before the run directory is opened, because the frozen recipe states every value.
-class LoopOptions {
- public:
-  static Result<LoopOptions> read(Recipe& recipe);
-  LoopOptions(LoopOptions&&) noexcept;
-  ~LoopOptions();
-  struct Values;
-  const Values& operator*() const { return *values_; }
-  const Values* operator->() const { return values_.get(); }
-
- private:
-  explicit LoopOptions(std::unique_ptr<Values> values);
-  std::unique_ptr<Values> values_;
-};
+// Everything of [train], [optimiser], [schedule], [clip], [average], [guard] and [checkpoint] (train/loop_options.h);
+// docs/training.md lists the keys. Read before the run directory is opened, because the frozen recipe states every value.
+struct LoopOptions;
+Result<std::shared_ptr<const LoopOptions>> read_loop_options(Recipe& recipe);
 
 struct Finished {
   int64_t steps = 0;
@@ -82,6 +76,6 @@ struct Finished {
 };
 // Trains to the end, from the run's last checkpoint where it has one. checkpoints/best.safetensors holds the parameters of
 // the best validation (averaged ones where averaging is on; without any validation those of the last step).
-Result<Finished> train(const LoopOptions& options, RunDir& run, Task& task);
+Result<Finished> train(const LoopOptions& options, RunDir& run, Task& task, Ranks& ranks);
 
 }  // namespace hone::train

@@ -111,13 +111,17 @@ Status write_checkpoint(const RunDir& run, const Params& params, const State& st
   return finish_renames(run);
 }
 
-Result<std::optional<Checkpoint>> read_checkpoint(const RunDir& run) {
+Status recover_checkpoint(const RunDir& run) {
   HONE_TRY(finish_renames(run));
-  std::error_code ec;  // what a killed process had begun to write
+  std::error_code ec;
   for (const auto& entry : fs::directory_iterator(run.file("checkpoints"), ec)) {
     const std::string file = entry.path().filename();
     if (file.find(".part") != std::string::npos || file == "next.safetensors") fs::remove(entry.path(), ec);
   }
+  return {};
+}
+
+Result<std::optional<Checkpoint>> read_checkpoint(const RunDir& run) {
   const std::string params = run.file("checkpoints/last.safetensors"), rest = run.file("checkpoints/last.state");
   if (!exists(params) && !exists(rest)) return std::optional<Checkpoint>();
   HONE_TRY_ASSIGN(SafeTensors tensors, read_safetensors(params));

@@ -40,6 +40,8 @@ struct Checkpoint {
   State state;
 };
 Status write_checkpoint(const RunDir& run, const Params& params, const State& state);
+// Finishes what a killed writer left half done and removes its scraps; only for the process that holds the run's lock.
+Status recover_checkpoint(const RunDir& run);
 // Nothing when the run has none.
 Result<std::optional<Checkpoint>> read_checkpoint(const RunDir& run);
 // One file of parameters, checkpoints/NAME.safetensors.
