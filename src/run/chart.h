@@ -33,6 +33,33 @@ struct Parts {
 Parts bars(const Table& table, const Chart& chart);
 Parts treemap(const Table& table, const Chart& chart);
 Parts lines(const Table& table, const Chart& chart);
+Parts curves(const Table& table, const Chart& chart);
+Parts scatter(const Table& table, const Chart& chart);
+Parts histogram(const Table& table, const Chart& chart);
+
+// ---- charts with two axes ----
+
+inline constexpr size_t kSeriesColors = 9;  // series colours of page_style()
+size_t series_color(size_t series);         // neighbours are of different hues
+
+// Where the plot lies: pixels down, percent across.
+struct Frame {
+  double top, plot, bottom, left, right;
+};
+// Values [low, high] onto positions [from, to].
+struct Axis {
+  double low, high;
+  bool log;
+  double from, to;
+  double operator()(double v) const;
+};
+Axis make_axis(double low, double high, bool log, double from, double to);  // with some air around the values
+std::vector<double> linear_ticks(double low, double high, size_t at_most);  // multiples of 1, 2, 5 x 10^k
+std::string tick_text(double v, Unit unit = Unit::none);
+std::string grid(const Frame& frame, const Axis& ax, const Axis& ay, const Column& x, const Column& y);
+std::string legend(const std::vector<std::string>& names, double y);
+// Pushes heights apart until they are `gap` from each other and none is below `limit`.
+void spread(std::vector<double*> heights, double gap, double limit);
 
 // Column index by key, or -1.
 int column(const Table& table, std::string_view key);

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/units.h"
 #include "run/chart.h"
 #include "run/format.h"
 
@@ -12,29 +11,14 @@ namespace hone::svg {
 
 namespace {
 
-constexpr double kTop = 28, kPlot = 340, kBottom = 44;           // pixels
-constexpr double kLeft = 9, kRight = 77;                         // percent across where the plot begins and ends
-constexpr double kLabelHeight = 15;                              // pixels between names at the line ends
-constexpr size_t kColors = 9;
+constexpr Frame kFrame{28, 340, 44, 9, 77};
+constexpr double kLabelHeight = 15;  // pixels between names at the line ends
 
 struct Series {
   std::string name;
   std::vector<std::pair<double, double>> points;  // in the table's order
   double label_y = 0;
 };
-
-struct Axis {
-  double low, high, from, to;  // log range onto [from, to]
-  double operator()(double v) const { return from + (std::log(v) - std::log(low)) / (std::log(high) - std::log(low)) * (to - from); }
-};
-
-std::string tick_text(double v) {
-  if (v >= 1e15 || v < 1) return fmt::format("{:g}", v);
-  static constexpr std::pair<double, const char*> kSteps[] = {{1e12, " T"}, {1e9, " G"}, {1e6, " M"}, {1e3, " k"}};
-  for (auto [factor, suffix] : kSteps)
-    if (v >= factor * 0.9999) return fmt::format("{:g}{}", v / factor, suffix);
-  return fmt::format("{:g}", v);
-}
 
 }  // namespace
 
@@ -72,46 +56,32 @@ Parts lines(const Table& table, const Chart& chart) {
     min_x = std::min(min_x, x), max_x = std::max(max_x, x), min_y = std::min(min_y, y), max_y = std::max(max_y, y);
   }
   if (all.empty()) return {};
-  const Axis ax{min_x / 1.06, max_x * 1.03, kLeft, kRight}, ay{min_y / 1.12, max_y * 1.08, kTop + kPlot, kTop};
+  const Frame& f = kFrame;
+  const Axis ax{min_x / 1.06, max_x * 1.03, true, f.left, f.right}, ay{min_y / 1.12, max_y * 1.08, true, f.top + f.plot, f.top};
 
   Parts parts;
-  parts.height = kTop + kPlot + kBottom;
-  for (double t : log_ticks(ay.low, ay.high, 7))
-    parts.body += fmt::format("<line class=\"grid\" x1=\"{:.2f}%\" x2=\"{:.2f}%\" y1=\"{:.1f}\" y2=\"{:.1f}\"/>"
-                              "<text class=\"tick\" text-anchor=\"end\" x=\"{:.2f}%\" dx=\"-6\" y=\"{:.1f}\">{}</text>\n",
-                              kLeft, kRight, ay(t), ay(t), kLeft, ay(t) + 4, tick_text(t));
-  for (double t : log_ticks(ax.low, ax.high, 6))
-    parts.body += fmt::format("<line class=\"grid\" x1=\"{:.2f}%\" x2=\"{:.2f}%\" y1=\"{}\" y2=\"{}\"/>"
-                              "<text class=\"tick\" text-anchor=\"middle\" x=\"{:.2f}%\" y=\"{}\">{}</text>\n",
-                              ax(t), ax(t), kTop, kTop + kPlot, ax(t), kTop + kPlot + 18, tick_text(t));
-  parts.body += fmt::format("<text class=\"axis\" x=\"0\" y=\"14\">{}</text><text class=\"axis\" text-anchor=\"end\" x=\"{}%\" y=\"{}\">{}</text>\n",
-                            escape_html(column_y.label), kRight, kTop + kPlot + 38, escape_html(column_x.label));
-
-  // Names stand at the line ends, pushed apart from the top down, then back up where they ran off the plot.
-  std::vector<Series*> by_height;
+  parts.height = f.top + f.plot + f.bottom;
+  parts.body = grid(f, ax, ay, column_x, column_y);
+  std::vector<double*> heights;  // of the names at the line ends
   for (Series& s : all) {
     s.label_y = ay(s.points.back().second);
-    by_height.push_back(&s);
+    heights.push_back(&s.label_y);
   }
-  std::stable_sort(by_height.begin(), by_height.end(), [](const Series* a, const Series* b) { return a->label_y < b->label_y; });
-  for (size_t i = 1; i < by_height.size(); ++i) by_height[i]->label_y = std::max(by_height[i]->label_y, by_height[i - 1]->label_y + kLabelHeight);
-  double limit = kTop + kPlot;
-  for (size_t i = by_height.size(); i-- > 0; limit = by_height[i]->label_y - kLabelHeight) by_height[i]->label_y = std::min(by_height[i]->label_y, limit);
-
+  spread(heights, kLabelHeight, f.top + f.plot);
   for (size_t k = 0; k < all.size(); ++k) {
     const Series& s = all[k];
-    const size_t color = k % kColors;
+    const size_t color = k % kSeriesColors;
     parts.body += fmt::format("<g class=\"series s{}\">", color);
     for (size_t i = 1; i < s.points.size(); ++i)
       parts.body += fmt::format("<line x1=\"{:.2f}%\" y1=\"{:.1f}\" x2=\"{:.2f}%\" y2=\"{:.1f}\"{}/>", ax(s.points[i - 1].first), ay(s.points[i - 1].second),
-                                ax(s.points[i].first), ay(s.points[i].second), k >= kColors ? " stroke-dasharray=\"5 3\"" : "");
+                                ax(s.points[i].first), ay(s.points[i].second), k >= kSeriesColors ? " stroke-dasharray=\"5 3\"" : "");
     for (const auto& [x, y] : s.points)
       parts.body += fmt::format("<circle cx=\"{:.2f}%\" cy=\"{:.1f}\" r=\"3.5\"><title>{}: {} {}, {} {}</title></circle>", ax(x), ay(y), escape_html(s.name),
                                 format_cell(x, column_x.unit), escape_html(column_x.label), format_cell(y, column_y.unit), escape_html(column_y.label));
     const auto& [ex, ey] = s.points.back();
     parts.body += fmt::format("<line class=\"leader\" x1=\"{:.2f}%\" y1=\"{:.1f}\" x2=\"{:.2f}%\" y2=\"{:.1f}\"/>"
                               "<text x=\"{:.2f}%\" dx=\"4\" y=\"{:.1f}\">{}</text></g>\n",
-                              ax(ex), ay(ey), kRight + 1.5, s.label_y, kRight + 1.5, s.label_y + 4, escape_html(s.name));
+                              ax(ex), ay(ey), f.right + 1.5, s.label_y, f.right + 1.5, s.label_y + 4, escape_html(s.name));
   }
   return parts;
 }

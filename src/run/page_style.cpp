@@ -61,6 +61,21 @@ svg .cell{fill-opacity:.2;stroke:var(--card);stroke-width:2}
 .s4 line{stroke:var(--c4)}.s4 circle,.s4 text{fill:var(--c4)}.s5 line{stroke:var(--c5)}.s5 circle,.s5 text{fill:var(--c5)}
 .s8 line{stroke:var(--ink);stroke-width:3}.s8 circle,.s8 text{fill:var(--ink)}
 .s6 line{stroke:var(--c6)}.s6 circle,.s6 text{fill:var(--c6)}.s7 line{stroke:var(--c7)}.s7 circle,.s7 text{fill:var(--c7)}
+.series polyline{fill:none;stroke-width:2;stroke-linejoin:round;vector-effect:non-scaling-stroke}.series .band{opacity:.16;stroke:none}
+.series .thin{stroke-width:1.2;opacity:.55}.series .error{stroke-width:1.5;opacity:.7}.series .small{font-weight:400;fill:var(--ink)}
+.stacked{stroke:var(--card);stroke-width:1}.c8{fill:var(--ink)}
+.s0 polyline{stroke:var(--c0)}.s0 .band{fill:var(--c0)}.s1 polyline{stroke:var(--c1)}.s1 .band{fill:var(--c1)}.s2 polyline{stroke:var(--c2)}.s2 .band{fill:var(--c2)}
+.s3 polyline{stroke:var(--c3)}.s3 .band{fill:var(--c3)}.s4 polyline{stroke:var(--c4)}.s4 .band{fill:var(--c4)}.s5 polyline{stroke:var(--c5)}.s5 .band{fill:var(--c5)}
+.s6 polyline{stroke:var(--c6)}.s6 .band{fill:var(--c6)}.s7 polyline{stroke:var(--c7)}.s7 .band{fill:var(--c7)}.s8 polyline{stroke:var(--ink)}.s8 .band{fill:var(--ink)}
+.pictures{overflow-x:auto}
+.pictures h3{font-size:13px;font-weight:500;color:var(--soft);margin:14px 0 6px}.pictures h3:first-child{margin-top:0}
+.strip{display:flex;gap:10px;margin:0 0 10px;padding:0;list-style:none}
+.strip li{flex:none;width:calc(var(--side) + 6px)}
+.strip img,.strip .none{display:block;width:calc(var(--side) + 6px);height:calc(var(--side) + 6px);object-fit:contain;background:#fff;border:3px solid var(--line);border-radius:8px}
+.strip .none{background:var(--track)}
+.strip .hit img{border-color:var(--c2)}.strip .miss img{border-color:var(--c6)}.strip .query img{border-color:var(--ink)}.strip .query{margin-right:14px}
+.strip span{display:block;font-size:12px;line-height:1.35;color:var(--soft);margin-top:4px;overflow-wrap:anywhere}
+.strip b{font-weight:650}.strip .hit b{color:var(--c2)}.strip .miss b{color:var(--c6)}
 @media(max-width:640px){main{padding:18px 14px 32px}h1{font-size:21px}svg .wide{display:none}td .bar{width:48px}th,td{padding:5px 7px}}
 @media print{:root{--page:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#bbb}body{font-size:12px}main{max-width:none;padding:0}
 .cards div,.box,figure,tr{break-inside:avoid}h2,summary{break-after:avoid}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}.scroll{overflow:visible}}

@@ -70,13 +70,37 @@ struct Chart {
     bars,     // horizontal; a group of bars per row, one bar per column of `values`, each as its share of the column
     treemap,  // area: values[0]; nested by `group`
     lines,    // y over x, one line per distinct value of `group`, in row order; logarithmic axes
+    curves,   // y over x, many points: one line per column of `values` (or `y`) and per value of `group`; bands from `low` to `high`
+    scatter,  // a point per row at x, y, named by `label`, coloured by `group`; error bars from `low` to `high`
+    histogram,  // upright bars: one per row, named by `label`, stacked from the columns of `values`
   };
   Kind kind = Kind::bars;
   std::string title, caption;
   std::string table;                // key of the table with the numbers
   std::string label, group;         // columns
   std::vector<std::string> values;  // bars, treemap
-  std::string x, y;                 // lines
+  std::string x, y;                 // lines, curves, scatter
+  std::string low, high;            // columns of a band or error bar around y
+  bool log_x = false, log_y = false;  // curves, scatter
+  bool connect = false;             // scatter: a thin line through the points of a group
+  bool shares = false;              // histogram: every bar is a whole
+};
+
+// Small images side by side, such as a sketch and the photos found for it; in HTML only, inside the file.
+struct Picture {
+  enum class Mark : uint8_t { none, hit, miss, query };
+  std::string image;                // bytes of a PNG or JPEG file; anything else shows as an empty frame
+  std::string caption;
+  Mark mark = Mark::none;           // border colour, and a sign before the caption
+};
+struct PictureRow {
+  std::string title;                // may be empty
+  std::vector<Picture> pictures;
+};
+struct Pictures {
+  std::string title, caption;
+  std::vector<PictureRow> rows;
+  int side = 96;                    // pixels
 };
 
 // A remark for people; not in JSON or CSV.
@@ -89,7 +113,7 @@ struct Note {
 struct Report {
   std::string command;              // JSON's "command"
   std::string title, subtitle;
-  std::vector<std::variant<Facts, Table, Chart, Note>> parts;  // in the order that people read them
+  std::vector<std::variant<Facts, Table, Chart, Note, Pictures>> parts;  // in the order that people read them
 
   const Table* table(std::string_view key) const;  // nullptr when absent
 };

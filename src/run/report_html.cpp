@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "run/chart.h"
+#include "run/report_pictures.h"
 #include "run/format.h"
 #include "run/page_style.h"
 #include "run/report.h"
@@ -107,6 +108,8 @@ std::string to_html(const Report& report) {
       const std::string picture = svg_chart(report, *chart, fmt::format("chart{}", ++charts));
       if (picture.empty()) continue;
       body += fmt::format("<h2>{}</h2>\n<figure class=\"box\">\n{}<figcaption>{}</figcaption>\n</figure>\n", escape_html(chart->title), picture, escape_html(chart->caption));
+    } else if (const auto* pictures = std::get_if<Pictures>(&part)) {
+      body += pictures_html(*pictures);
     } else if (const auto* note = std::get_if<Note>(&part)) {
       body += fmt::format("<p class=\"note{}\">{}</p>\n", note->level == Note::Level::warning ? " warning" : "", escape_html(note->text));
     }
