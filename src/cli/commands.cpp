@@ -12,6 +12,9 @@ const std::vector<Entry>& commands() {
       {"check", "a network against recorded outputs", check_command},
       {"skip list", "the modules of a network that can be skipped", skip_list_command},
       {"skip apply", "a network without some of its modules, and what that saves", skip_apply_command},
+      {"runs", "the run directories beneath a folder", runs_command},
+      {"runs show", "one run: figures, sessions, data, curves", runs_show_command},
+      {"runs compare", "what differs between two runs: recipes and results", runs_compare_command},
       {"completion", "the completion script for a shell", completion_command},
   };
   return table;

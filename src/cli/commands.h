@@ -13,6 +13,9 @@ Command export_command();
 Command check_command();
 Command skip_list_command();
 Command skip_apply_command();
+Command runs_command();
+Command runs_show_command();
+Command runs_compare_command();
 Command completion_command();
 
 }  // namespace hone::cli

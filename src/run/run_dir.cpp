@@ -7,11 +7,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <thread>
 #include <utility>
 
@@ -237,19 +237,21 @@ Status RunDir::truncate_events(int64_t after_step) {
   return {};
 }
 
-Result<std::vector<Event>> RunDir::events() const {
+Result<std::vector<Event>> RunDir::events(size_t tail) const {
   std::vector<Event> out;
   std::error_code ec;
   if (!fs::exists(file(kEvents), ec)) return out;
-  HONE_TRY_ASSIGN(const std::string text, read_file(file(kEvents), kMaxEvents));
-  std::istringstream in(text);
-  int number = 0;
-  for (std::string line; std::getline(in, line);) {
-    ++number;
-    if (in.eof()) break;  // no end of line: its writer died there, or is at it
-    auto event = parse_event(line);
-    if (!event) return fail(Code::invalid, "this is no event", fmt::format("{}:{}", file(kEvents), number));
+  HONE_TRY_ASSIGN(const auto mapped, MappedFile::open(file(kEvents)));
+  std::string_view text = mapped->text();
+  text = text.substr(0, text.rfind('\n') + 1);  // without an end of line: its writer died there, or is at it
+  size_t at = 0;
+  if (text.size() > tail) at = std::min(text.find('\n', text.size() - tail - 1) + 1, text.size());
+  while (at < text.size()) {
+    const size_t end = text.find('\n', at);
+    auto event = parse_event(std::string(text.substr(at, end - at)));
+    if (!event) return fail(Code::invalid, "this is no event", fmt::format("{}:{}", file(kEvents), std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n') + 1));
     out.push_back(*std::move(event));
+    at = end + 1;
   }
   return out;
 }

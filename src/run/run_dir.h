@@ -53,8 +53,9 @@ class RunDir {
   Status truncate_events(int64_t after_step);
   // One write(2) a line; a line that does not fit on the disk leaves no part of itself.
   Status append(const Event& event);
-  // In order of writing. A last line without its end (the writer died, or is at it) is left out.
-  Result<std::vector<Event>> events() const;
+  // In order of writing, only those of the last `tail` bytes. A last line without its end (the writer died, or is at it) is
+  // left out.
+  Result<std::vector<Event>> events(size_t tail = SIZE_MAX) const;
 
  private:
   RunDir() = default;
