@@ -47,7 +47,7 @@ Command runs_command() {
   auto o = std::make_shared<Options>();
   Command c;
   c.name = "runs";
-  c.summary = "the run directories beneath a folder";
+  c.summary = "The run directories beneath a folder";
   c.about = "Lists runs with their state (running, finished, stopped), last step, best figure of the watched metric, and the time since their last event.";
   c.arguments = {{"DIR", &o->folders, "folders to look in (the current one by default)", false}};
   add_output(c, o->output, true, true);
@@ -60,7 +60,7 @@ Command runs_show_command() {
   auto o = std::make_shared<Options>();
   Command c;
   c.name = "runs show";
-  c.summary = "one run: figures, sessions, data, curves";
+  c.summary = "One run: figures, sessions, data, curves";
   c.arguments = {{"RUN", &o->a, "a run directory"}};
   add_output(c, o->output, true, true);
   c.examples = {{"hone runs show runs/a", "its figures, and who worked on it when"}, {"hone runs show runs/a --html a.html", "with its curves"}};
@@ -72,7 +72,7 @@ Command runs_compare_command() {
   auto o = std::make_shared<Options>();
   Command c;
   c.name = "runs compare";
-  c.summary = "what differs between two runs: recipes and results";
+  c.summary = "What differs between two runs: recipes and results";
   c.arguments = {{"A", &o->a, "a run directory"}, {"B", &o->b, "another one"}};
   add_output(c, o->output, true, true);
   c.examples = {{"hone runs compare runs/a runs/b", "recipe and figures side by side"}, {"hone runs compare runs/a runs/b --html both.html", "with both runs' curves in one picture"}};

@@ -14,6 +14,7 @@ namespace {
 
 constexpr Frame kFrame{36, 300, 46, 8, 78};  // right of it the names of the lines
 constexpr double kLabelHeight = 15;
+constexpr size_t kLongestName = 18;  // letters that fit beside the plot, with a number
 constexpr size_t kMostPoints = 300;  // of one line; more are averaged, and their spread is shown as a band
 constexpr double kAcross = 1000;     // units of the nested picture's width
 
@@ -119,7 +120,7 @@ Parts curves(const Table& table, const Chart& chart) {
     const Series& s = all[k];
     const Point& end = s.points.back();
     const std::string text = column_y.unit == Unit::none ? fmt::format("{:.3g}", end.y) : format_cell(end.y, column_y.unit);
-    const std::string shown = s.name.empty() ? text : shorten(s.name, 24, "\u2026") + " " + text;
+    const std::string shown = s.name.empty() ? text : shorten(s.name, kLongestName, "\u2026") + " " + text;
     parts.body += fmt::format("<g class=\"series s{}\"><circle cx=\"{:.2f}%\" cy=\"{:.1f}\" r=\"3.5\"><title>{}: {} {}, {}</title></circle>"
                               "<line class=\"leader\" x1=\"{:.2f}%\" y1=\"{:.1f}\" x2=\"{:.2f}%\" y2=\"{:.1f}\"/>"
                               "<text x=\"{:.2f}%\" dx=\"4\" y=\"{:.1f}\">{}</text></g>\n",

@@ -31,6 +31,8 @@ std::string shown_metric(const RunSummary& s) {
   return "-";
 }
 
+std::string folder_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
 // Names of values in events of a kind, in order of appearance.
 std::vector<std::string> names_in(const std::vector<Event>& events, const std::string& kind) {
   std::vector<std::string> out;
@@ -129,7 +131,7 @@ Report list_report(const std::vector<std::string>& paths) {
     }
     table.rows.push_back({path, std::string(s->state_name()), s->step, shown_metric(*s), format_duration(s->idle_seconds) + " ago",
                           s->watched.empty() ? Cell(std::monostate{}) : Cell(s->watched), number_or_none(s->best_value()), s->best.empty() ? Cell(std::monostate{}) : Cell(s->best_step),
-                          std::floor(s->idle_seconds * 1000), s->writer.empty() ? Cell(std::monostate{}) : Cell(s->writer)});
+                          static_cast<int64_t>(s->idle_seconds * 1000), s->writer.empty() ? Cell(std::monostate{}) : Cell(s->writer)});
   }
   report.title = fmt::format("{} run{}", table.rows.size(), table.rows.size() == 1 ? "" : "s");
   report.parts.push_back(std::move(table));
@@ -145,7 +147,7 @@ Result<Report> run_report(const RunDir& run) {
   report.subtitle = std::string(s.state_name()) + (s.writer.empty() ? "" : " by " + s.writer);
   Facts facts{"", "", {{"run", "run", s.path, Unit::none, "", kJson}, {"state", "state", std::string(s.state_name()), Unit::none, "", kJson}, {"step", "step", s.step},
                        {"watched", "watched", s.watched.empty() ? Cell(std::monostate{}) : Cell(s.watched), Unit::none, "", kJson}, {"best_step", "best at step", s.best.empty() ? Cell(std::monostate{}) : Cell(s.best_step)},
-                       {"idle", "last event", format_duration(s.idle_seconds) + " ago", Unit::none, "", kText | kHtml}, {"idle_ms", "", std::floor(s.idle_seconds * 1000), Unit::none, "", kJson}}};
+                       {"idle", "last event", format_duration(s.idle_seconds) + " ago", Unit::none, "", kText | kHtml}, {"idle_ms", "", static_cast<int64_t>(s.idle_seconds * 1000), Unit::none, "", kJson}}};
   report.parts.push_back(std::move(facts));
   if (!s.best.empty() || !s.last.empty()) {
     Table table{"metrics", "Validation", {{"metric", "metric"}, {"best", "best"}, {"last", "last"}}};
@@ -212,7 +214,7 @@ Result<Report> compare_report(const RunDir& a, const RunDir& b) {
     metrics.rows.push_back({name, number_or_none(va), number_or_none(vb), va && vb ? number_or_none(*vb - *va) : Cell(std::monostate{})});
   }
   report.parts.push_back(std::move(metrics));
-  HONE_TRY(add_curves(report, {&a, &b}, {"A " + sa.path, "B " + sb.path}));
+  HONE_TRY(add_curves(report, {&a, &b}, {"A " + folder_name(sa.path), "B " + folder_name(sb.path)}));
   return report;
 }
 

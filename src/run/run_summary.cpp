@@ -78,7 +78,7 @@ Result<RunSummary> summarise(const RunDir& run) {
   s.path = run.path();
   HONE_TRY_ASSIGN(const std::vector<Event> events, run.events(kTail));
   for (const Event& e : events) {
-    s.step = e.step;
+    s.step = std::max(s.step, e.step);
     if (e.kind != "validate") continue;
     s.last.clear();
     for (const auto& [name, value] : e.values)
