@@ -147,7 +147,7 @@ Result<Report> run_report(const RunDir& run) {
   report.subtitle = std::string(s.state_name()) + (s.writer.empty() ? "" : " by " + s.writer);
   Facts facts{"", "", {{"run", "run", s.path, Unit::none, "", kJson}, {"state", "state", std::string(s.state_name()), Unit::none, "", kJson}, {"step", "step", s.step},
                        {"watched", "watched", s.watched.empty() ? Cell(std::monostate{}) : Cell(s.watched), Unit::none, "", kJson}, {"best_step", "best at step", s.best.empty() ? Cell(std::monostate{}) : Cell(s.best_step)},
-                       {"idle", "last event", format_duration(s.idle_seconds) + " ago", Unit::none, "", kText | kHtml}, {"idle_ms", "", static_cast<int64_t>(s.idle_seconds * 1000), Unit::none, "", kJson}}};
+                       {"idle", "last event", format_duration(s.idle_seconds) + " ago", Unit::none, "", kText | kHtml}, {"idle_ms", "", static_cast<int64_t>(s.idle_seconds * 1000), Unit::none, "", kJson}}, true};
   report.parts.push_back(std::move(facts));
   if (!s.best.empty() || !s.last.empty()) {
     Table table{"metrics", "Validation", {{"metric", "metric"}, {"best", "best"}, {"last", "last"}}};
