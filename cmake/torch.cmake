@@ -20,6 +20,17 @@ target_compile_options(torch INTERFACE -Wno-unused-parameter)
 target_compile_definitions(torch INTERFACE FMT_HEADER_ONLY)
 target_link_libraries(torch INTERFACE ${torch_dir}/lib/libtorch_cpu.so ${torch_dir}/lib/libc10.so)
 target_link_options(torch INTERFACE -Wl,--allow-shlib-undefined -Wl,-rpath,${torch_dir}/lib)
+# at::parallel_for is OpenMP code in a header; it must meet the runtime that libtorch itself uses, not a second pool.
+target_compile_options(torch INTERFACE -fopenmp)
+# For the loops of train/kernels: multiply-add as one instruction, comparisons as masks. No reordering of sums.
+target_compile_options(torch INTERFACE -ffp-contract=fast -fno-math-errno -fno-trapping-math)
+file(GLOB torch_openmp ${torch_dir}/lib/libgomp*.so* ${torch_dir}/../torch.libs/libgomp*.so*)
+if(torch_openmp)
+  list(GET torch_openmp 0 torch_openmp)
+  target_link_libraries(torch INTERFACE ${torch_openmp})
+else()
+  target_link_options(torch INTERFACE -fopenmp)
+endif()
 if(EXISTS ${torch_dir}/lib/libtorch_cuda.so)
   # Nothing names a symbol of it: it registers its kernels when it is loaded.
   target_link_options(torch INTERFACE -Wl,--no-as-needed)

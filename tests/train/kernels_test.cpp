@@ -1,0 +1,111 @@
+// Fused kernels against ATen's operators in double precision, and against finite differences.
+#include <ATen/Parallel.h>
+#include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <functional>
+
+#include "train/kernels/norm_act.h"
+
+namespace {
+
+using at::Tensor;
+using hone::train::Activation;
+using hone::train::NormAct;
+
+constexpr Activation kActivations[] = {Activation::none, Activation::relu, Activation::relu6, Activation::silu, Activation::hard_swish};
+
+// Largest difference relative to the largest expected value.
+double error(const Tensor& got, const Tensor& expected) {
+  const Tensor want = expected.to(at::kDouble);
+  return ((got.to(at::kDouble) - want).abs().max() / (want.abs().max() + 1e-6)).item<double>();
+}
+
+Tensor leaf(const Tensor& t) { return t.detach().clone().set_requires_grad(true); }
+
+// Gradients of sum(y * weight of the sum) for every leaf.
+std::vector<Tensor> gradients(const Tensor& y, const Tensor& dy, const std::vector<Tensor>& leaves) {
+  return torch::autograd::grad({y}, leaves, {dy}, std::nullopt, false, true);
+}
+
+struct NormCase {
+  std::vector<int64_t> shape;
+  bool residual, train;
+  Activation activation;
+};
+
+void check_norm_act(const NormCase& c) {
+  SCOPED_TRACE(testing::Message() << at::IntArrayRef(c.shape) << " residual " << c.residual << " train " << c.train << " activation " << static_cast<int>(c.activation));
+  at::manual_seed(7);
+  const int64_t channels = c.shape[1];
+  Tensor base = at::randn(c.shape) * 3 + 5;  // a mean far from zero
+  if (c.shape.size() == 4) base = base.contiguous(at::MemoryFormat::ChannelsLast);
+  const Tensor x = leaf(base), w = leaf(at::rand({channels}) + 0.5), b = leaf(at::randn({channels})), add = leaf(at::randn_like(base));
+  Tensor mean = at::randn({channels}) + 5, var = at::rand({channels}) + 8;
+  const auto wide = [](const Tensor& t) { return leaf(t.to(at::kDouble)); };
+  const Tensor x2 = wide(x), w2 = wide(w), b2 = wide(b), add2 = wide(add);
+  Tensor mean2 = mean.to(at::kDouble), var2 = var.to(at::kDouble);
+  const NormAct how{c.train, 0.1, 1e-3, c.activation};
+  const Tensor y = hone::train::norm_act(x, w, b, mean, var, c.residual ? add : Tensor(), how);
+  Tensor y2 = at::batch_norm(x2, w2, b2, mean2, var2, c.train, 0.1, 1e-3, false);
+  if (c.residual) y2 = y2 + add2;
+  y2 = hone::train::activate(y2, c.activation);
+  EXPECT_LT(error(y, y2), 3e-6);
+  EXPECT_LT(error(mean, mean2), 1e-6);
+  EXPECT_LT(error(var, var2), 1e-5);
+  const Tensor dy = at::randn(c.shape);  // not channels-last
+  std::vector<Tensor> leaves{x, w, b}, leaves2{x2, w2, b2};
+  if (c.residual) leaves.push_back(add), leaves2.push_back(add2);
+  const auto g = gradients(y, dy, leaves), g2 = gradients(y2, dy.to(at::kDouble), leaves2);
+  for (size_t i = 0; i < g.size(); ++i) EXPECT_LT(error(g[i], g2[i]), 2e-5) << "gradient " << i;
+}
+
+TEST(NormAct, EqualsSeparateOperators) {
+  for (const auto& shape : std::vector<std::vector<int64_t>>{{2, 3, 5, 7}, {4, 16, 8, 8}, {2, 24, 9, 9}, {3, 131, 4, 4}, {16, 32, 28, 28}, {64, 17}, {2, 1, 1, 1}})
+    for (const bool residual : {false, true})
+      for (const bool train : {false, true})
+        for (const Activation a : kActivations) check_norm_act({shape, residual, train, a});
+}
+
+TEST(NormAct, OtherLayoutsAndTypesGoToAten) {
+  at::manual_seed(3);
+  const Tensor w = at::rand({6}), b = at::randn({6}), mean = at::randn({6}), var = at::rand({6}) + 1;
+  const NormAct how{false, 0.1, 1e-5, Activation::relu};
+  const Tensor x = at::randn({2, 6, 5, 5});
+  const Tensor nchw = hone::train::norm_act(x, w, b, mean, var, {}, how);
+  const Tensor nhwc = hone::train::norm_act(x.contiguous(at::MemoryFormat::ChannelsLast), w, b, mean, var, {}, how);
+  EXPECT_LT(error(nchw, nhwc), 1e-6);
+  const Tensor volume = at::randn({2, 6, 3, 4, 5});
+  EXPECT_EQ(hone::train::norm_act(volume, w, b, mean, var, {}, how).sizes(), volume.sizes());
+}
+
+TEST(NormAct, DoesNotDependOnThreads) {
+  at::manual_seed(5);
+  const Tensor base = at::randn({16, 24, 40, 40}).contiguous(at::MemoryFormat::ChannelsLast), dy = at::randn_like(base);
+  const Tensor w = leaf(at::rand({24})), b = leaf(at::randn({24}));
+  std::vector<std::vector<Tensor>> results;
+  const int before = at::get_num_threads();
+  for (const int threads : {1, 2, 3}) {
+    at::set_num_threads(threads);
+    const Tensor x = leaf(base);
+    Tensor mean = at::zeros({24}), var = at::ones({24});
+    const Tensor y = hone::train::norm_act(x, w, b, mean, var, {}, {true, 0.1, 1e-5, Activation::silu});
+    auto all = gradients(y, dy, {x, w, b});
+    all.insert(all.end(), {y.detach(), mean, var});
+    results.push_back(all);
+  }
+  at::set_num_threads(before);
+  for (size_t t = 1; t < results.size(); ++t)
+    for (size_t i = 0; i < results[0].size(); ++i) EXPECT_TRUE(at::equal(results[0][i], results[t][i])) << i;
+}
+
+// Sums of squares about zero would leave no digit of this variance.
+TEST(NormAct, SmallVarianceFarFromZero) {
+  at::manual_seed(9);
+  const Tensor x = (at::randn({8, 5, 16, 16}) * 0.01 + 100).contiguous(at::MemoryFormat::ChannelsLast);
+  Tensor mean = at::zeros({5}), var = at::ones({5});
+  hone::train::norm_act(x, at::ones({5}), at::zeros({5}), mean, var, {}, {true, 1.0, 1e-5, Activation::none});
+  EXPECT_LT(error(var, x.to(at::kDouble).var(std::vector<int64_t>{0, 2, 3}, true)), 1e-4);
+}
+
+}  // namespace
