@@ -5,6 +5,8 @@
 
 #include <functional>
 
+#include "train/kernels/attention.h"
+#include "train/kernels/dense.h"
 #include "train/kernels/norm_act.h"
 
 namespace {
@@ -61,7 +63,7 @@ void check_norm_act(const NormCase& c) {
 }
 
 TEST(NormAct, EqualsSeparateOperators) {
-  for (const auto& shape : std::vector<std::vector<int64_t>>{{2, 3, 5, 7}, {4, 16, 8, 8}, {2, 24, 9, 9}, {3, 131, 4, 4}, {16, 32, 28, 28}, {64, 17}, {2, 1, 1, 1}})
+  for (const auto& shape : std::vector<std::vector<int64_t>>{{2, 3, 5, 7}, {4, 16, 8, 8}, {2, 24, 9, 9}, {3, 131, 4, 4}, {4, 32, 28, 28}, {64, 17}, {5, 1, 3, 3}})
     for (const bool residual : {false, true})
       for (const bool train : {false, true})
         for (const Activation a : kActivations) check_norm_act({shape, residual, train, a});
@@ -106,6 +108,64 @@ TEST(NormAct, SmallVarianceFarFromZero) {
   Tensor mean = at::zeros({5}), var = at::ones({5});
   hone::train::norm_act(x, at::ones({5}), at::zeros({5}), mean, var, {}, {true, 1.0, 1e-5, Activation::none});
   EXPECT_LT(error(var, x.to(at::kDouble).var(std::vector<int64_t>{0, 2, 3}, true)), 1e-4);
+}
+
+TEST(Dense, EqualsLinear) {
+  at::manual_seed(4);
+  struct Case {
+    std::vector<int64_t> x;
+    int64_t outputs;
+    bool bias;
+  };
+  for (const Case& c : {Case{{5, 7}, 3, true}, Case{{2, 9, 33}, 17, true}, Case{{1, 64}, 10, false}, Case{{8, 197, 96}, 384, true}, Case{{3, 1}, 1, true}}) {
+    SCOPED_TRACE(testing::Message() << at::IntArrayRef(c.x) << " -> " << c.outputs);
+    const Tensor x = leaf(at::randn(c.x)), w = leaf(at::randn({c.outputs, c.x.back()})), b = leaf(at::randn({c.outputs}));
+    const auto wide = [](const Tensor& t) { return leaf(t.to(at::kDouble)); };
+    const Tensor x2 = wide(x), w2 = wide(w), b2 = wide(b);
+    const Tensor y = hone::train::dense(x, w, c.bias ? b : Tensor()), y2 = at::linear(x2, w2, c.bias ? b2 : Tensor());
+    ASSERT_EQ(y.sizes(), y2.sizes());
+    EXPECT_LT(error(y, y2), 2e-6);
+    const Tensor dy = at::randn_like(y);
+    std::vector<Tensor> leaves{x, w}, leaves2{x2, w2};
+    if (c.bias) leaves.push_back(b), leaves2.push_back(b2);
+    const auto g = gradients(y, dy, leaves), g2 = gradients(y2, dy.to(at::kDouble), leaves2);
+    for (size_t i = 0; i < g.size(); ++i) {
+      ASSERT_EQ(g[i].sizes(), g2[i].sizes());
+      EXPECT_LT(error(g[i], g2[i]), 5e-6) << "gradient " << i;
+    }
+  }
+}
+
+TEST(Dense, ViewsAreAccepted) {
+  at::manual_seed(6);
+  const Tensor w = at::randn({4, 6}), x = at::randn({6, 5, 3}).permute({2, 1, 0});
+  EXPECT_LT(error(hone::train::dense(x, w, {}), at::linear(x, w)), 2e-6);
+  EXPECT_LT(error(hone::train::dense(at::randn({0, 6}), w, {}).sum(), at::zeros({})), 1e-6);
+}
+
+// y = softmax(scale q k^T) v written out.
+Tensor plain_attention(const Tensor& q, const Tensor& k, const Tensor& v, double scale) {
+  return at::matmul(at::softmax(at::matmul(q, k.transpose(2, 3)) * scale, -1), v);
+}
+
+TEST(Attention, EqualsItsDefinition) {
+  at::manual_seed(8);
+  struct Case {
+    int64_t batch, heads, queries, keys, d, dv;
+  };
+  for (const Case& c : {Case{1, 1, 3, 3, 4, 4}, Case{2, 3, 197, 197, 64, 64}, Case{2, 2, 17, 50, 8, 24}, Case{1, 4, 49, 49, 33, 33}, Case{1, 1, 1, 1, 1, 1}}) {
+    SCOPED_TRACE(testing::Message() << c.batch << " " << c.heads << " " << c.queries << " " << c.keys << " " << c.d << " " << c.dv);
+    // Heads interleaved in memory, as a projection leaves them.
+    const auto make = [&](int64_t tokens, int64_t width) { return at::randn({c.batch, tokens, c.heads, width}).transpose(1, 2); };
+    const Tensor q = make(c.queries, c.d).detach().set_requires_grad(true), k = make(c.keys, c.d).detach().set_requires_grad(true), v = make(c.keys, c.dv).detach().set_requires_grad(true);
+    const auto wide = [](const Tensor& t) { return leaf(t.to(at::kDouble)); };
+    const Tensor q2 = wide(q), k2 = wide(k), v2 = wide(v);
+    const Tensor y = hone::train::attention(q, k, v, 0.3), y2 = plain_attention(q2, k2, v2, 0.3);
+    EXPECT_LT(error(y, y2), 3e-6);
+    const Tensor dy = at::randn(y.sizes());
+    const auto g = gradients(y, dy, {q, k, v}), g2 = gradients(y2, dy.to(at::kDouble), {q2, k2, v2});
+    for (size_t i = 0; i < g.size(); ++i) EXPECT_LT((g[i].to(at::kDouble) - g2[i]).abs().max().item<double>(), 2e-5) << "gradient " << i;
+  }
 }
 
 }  // namespace
