@@ -47,7 +47,7 @@ inline std::string coordinate_pickle(const std::vector<std::pair<std::string, st
 inline std::string object_array_pickle(const std::vector<std::vector<int16_t>>& sketches) {
   const std::string array = "cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\n" + std::string("K\0\x85", 3) + "U\1b\x87R";
   const auto dtype = [](const std::string& name, const std::string& order) {
-    return "cnumpy\ndtype\nU\2" + name + std::string("K\0K\1\x87R(K\3U\1", 13) + order + std::string("NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb", 17);
+    return "cnumpy\ndtype\nU\2" + name + std::string("K\0K\1\x87R(K\3U\1", 11) + order + std::string("NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb", 17);
   };
   std::string out = "\x80\x02" + array + std::string("(K\1K", 4) + static_cast<char>(sketches.size()) + "\x85" + dtype("O8", "|") + "\x89](";
   for (const auto& values : sketches) {

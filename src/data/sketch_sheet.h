@@ -1,0 +1,17 @@
+// A page of photos with their sketches, to look at.
+#pragma once
+
+#include "data/sketch_photos.h"
+
+namespace hone {
+
+struct SheetOptions {
+  int rows = 12, columns = 2;    // photos down and across
+  int sketches = 3;              // beside each photo; fewer where it has fewer
+  int side = 128;                // of a picture, in pixels
+  std::vector<uint32_t> photos;  // which ones; empty: spread evenly over the set
+};
+// A photo that cannot be read is an error.
+Result<Image> contact_sheet(const SketchPhotoSet& set, const SheetOptions& options = {});
+
+}  // namespace hone
