@@ -16,6 +16,9 @@ Command skip_apply_command();
 Command runs_command();
 Command runs_show_command();
 Command runs_compare_command();
+Command data_show_command();
+Command data_sheet_command();
+Command data_convert_command();
 Command completion_command();
 
 }  // namespace hone::cli

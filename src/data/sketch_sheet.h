@@ -13,5 +13,7 @@ struct SheetOptions {
 };
 // A photo that cannot be read is an error.
 Result<Image> contact_sheet(const SketchPhotoSet& set, const SheetOptions& options = {});
+// Sketches alone, spread evenly over those given; `photos` and `sketches` do not count.
+Result<Image> contact_sheet(const std::vector<Sketch>& sketches, const SheetOptions& options = {});
 
 }  // namespace hone
