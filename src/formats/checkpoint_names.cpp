@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <ranges>
 #include <span>
 #include <unordered_map>
 
@@ -217,7 +216,7 @@ std::optional<Tensor> joined(const std::vector<const Tensor*>& pieces) {
   auto bytes = std::make_shared<std::vector<std::byte>>();
   for (const Tensor* piece : pieces) {
     if (piece->shape.empty() || piece->dtype != first.dtype || bits(piece->dtype) % 8 || !piece->bytes.data) return std::nullopt;
-    if (!std::ranges::equal(piece->shape | std::views::drop(1), first.shape | std::views::drop(1))) return std::nullopt;
+    if (!std::equal(piece->shape.begin() + 1, piece->shape.end(), first.shape.begin() + 1, first.shape.end())) return std::nullopt;
     rows += piece->shape[0];
     bytes->insert(bytes->end(), piece->bytes.data, piece->bytes.data + piece->bytes.size);
   }
