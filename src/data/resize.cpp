@@ -74,6 +74,11 @@ void resize(const ImageView& image, const Region& region, int width, int height,
   const size_t row = size_t{3} * static_cast<size_t>(width);
   out.pixels.resize(row * static_cast<size_t>(height));
 
+  if (width == image.width && height == image.height && left == 0 && top == 0 && right == width && bottom == height) {
+    for (int y = 0; y < height; ++y) std::copy_n(image.row(y), row, out.pixels.data() + row * static_cast<size_t>(y));
+    return;
+  }
+
   const kernels::Resizing& kernels = kernels::best();
   thread_local Scratch s;
   make_taps(image.width, left, right, width, filter, s.across);
