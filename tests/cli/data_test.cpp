@@ -25,6 +25,7 @@ TEST(Data, ShowsTheProceduralSet) {
   EXPECT_EQ(hone("data show procedural --photos 0").exit, 2);
 }
 
+#ifdef HONE_IMAGE
 TEST(Data, ConvertsAndShowsWhatItWrote) {
   const std::string dir = scratch_folder();
   const Ran made = hone("data convert procedural " + dir + "/set --photos 3 --sketches 1");
@@ -53,6 +54,8 @@ TEST(Data, SheetIsAPicture) {
   EXPECT_EQ(bad.exit, 1);
   EXPECT_NE(bad.err.find("does not exist"), std::string::npos);
 }
+
+#endif
 
 }  // namespace
 }  // namespace hone::test
