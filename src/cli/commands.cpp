@@ -15,7 +15,7 @@ const std::vector<Entry>& commands() {
       {"runs", "the run directories beneath a folder", runs_command},
       {"runs show", "one run: figures, sessions, data, curves", runs_show_command},
       {"runs compare", "what differs between two runs: recipes and results", runs_compare_command},
-      {"data show", "what a set of sketches and photos, or a file of strokes, holds", data_show_command},
+      {"data show", "what a set of sketches and photos, class folders or a file of strokes holds", data_show_command},
       {"data sheet", "photos with their sketches on one page", data_sheet_command},
       {"data convert", "a set of sketches and photos in hone's layout", data_convert_command},
       {"completion", "the completion script for a shell", completion_command},

@@ -1,4 +1,4 @@
-// hone data show|sheet|convert: sets of sketches and photos, and stroke files, before anything is trained on them.
+// hone data show|sheet|convert: sets of sketches and photos, stroke files and class folders, before anything is trained on them.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/data_images.h"
 #include "core/file.h"
 #include "data/sketch_procedural.h"
 #include "data/sketch_sets.h"
@@ -30,7 +31,7 @@ struct Source {
 };
 
 void add_source(Command& c, Source& s) {
-  c.arguments.push_back({"DATA", &s.path, "a folder of sketches and photos, a file or folder of strokes, or 'procedural'"});
+  c.arguments.push_back({"DATA", &s.path, "a folder of sketches and photos, class folders of pictures (also in a zip or tar), a file or folder of strokes, or 'procedural'"});
   c.options.push_back({"--seed", "N", &s.seed, "of the procedural set; 1 by default"});
   c.options.push_back({"--photos", "N", &s.photos, "of the procedural set; 200 by default"});
   c.options.push_back({"--sketches", "N", &s.sketches, "of each photo of the procedural set; 3 by default"});
@@ -139,6 +140,16 @@ Result<Report> show_strokes(const Source& source) {
   return report;
 }
 
+// What has no layout of sketches and photos: class folders of pictures, else strokes.
+Result<Report> show_other(const Source& source, bool decode) {
+  auto images = show_image_folder(source.path, decode);
+  if (images || (images.error().code != Code::invalid && images.error().code != Code::unsupported)) return images;
+  auto strokes = show_strokes(source);
+  // A folder or archive in which there are neither.
+  if (!strokes && images.error().code == Code::invalid && fs::is_directory(source.path)) return images;
+  return strokes;
+}
+
 struct SheetCommand {
   Source source;
   std::string output;
@@ -184,20 +195,23 @@ Result<Outcome> run_convert(const Source& source, const std::string& output, boo
 Command data_show_command() {
   struct Options {
     Source source;
+    bool no_decode = false;
     Output output;
   };
   auto o = std::make_shared<Options>();
   Command c;
   c.name = "data show";
-  c.summary = "What a set of sketches and photos, or a file of strokes, holds";
+  c.summary = "What a set of sketches and photos, class folders of pictures or a file of strokes holds";
   c.about = "Opens the data as training does: every photo decoded, every stroke checked. What is wrong is counted and named.";
   add_source(c, o->source);
+  c.options.push_back({"--no-decode", "", &o->no_decode, "of class folders: list them without decoding every picture"});
   add_output(c, o->output, false, false);
   c.examples = {{"hone data show qmul-chairv2", "splits beside the published ones, lengths, bad data"},
+                {"hone data show cifar10.zip", "train/CLASS/x.jpg and test/CLASS/x.jpg, in a folder, zip or tar"},
                 {"hone data show cat.ndjson", "QuickDraw; also .bin, .npz, .svg and the other stroke formats"},
                 {"hone data show procedural --photos 40 --json", "the set that needs no download"}};
   c.run = [o](const TextStyle& style) -> Result<Outcome> {
-    HONE_TRY_ASSIGN(Report report, is_set(o->source) ? show_set(o->source) : show_strokes(o->source));
+    HONE_TRY_ASSIGN(Report report, is_set(o->source) ? show_set(o->source) : show_other(o->source, !o->no_decode));
     report.command = "data show";
     return present(report, o->output, style);
   };

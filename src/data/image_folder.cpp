@@ -153,27 +153,33 @@ Result<ImageFolder> open_image_folder(const std::string& path) {
   return out;
 }
 
-std::vector<DataNote> check_pictures(const ImageFolder& folder, int threads) {
+PictureCheck check_pictures(const ImageFolder& folder, int threads) {
   std::vector<ImageFolder::Item> items;
   for (const ImageFolder::Split& s : folder.splits) items.insert(items.end(), s.items.begin(), s.items.end());
   std::map<uint32_t, std::string> bad;  // by file, so that the order does not depend on the threads
+  std::vector<ImageSize> sizes(items.size());
   std::mutex mutex;
   std::atomic<size_t> next{0};
   const auto work = [&] {
     Image image;
-    for (size_t i; (i = next.fetch_add(1)) < items.size();)
-      if (const Status loaded = folder.load(items[i], {}, image); !loaded) {
+    for (size_t i; (i = next.fetch_add(1)) < items.size();) {
+      if (const Status loaded = folder.load(items[i], {}, image); loaded) {
+        sizes[i] = {image.width, image.height};
+      } else {
         const std::lock_guard lock(mutex);
         bad.emplace(items[i].file, folder.files->files()[items[i].file].name + " " + loaded.error().message);
       }
+    }
   };
   std::vector<std::thread> pool;
   for (int t = 1; t < threads; ++t) pool.emplace_back(work);
   work();
   for (std::thread& t : pool) t.join();
-  std::vector<DataNote> notes;
-  for (const auto& [file, text] : bad) add_note(notes, "unreadable image", text);
-  return notes;
+  PictureCheck out;
+  for (const auto& [file, text] : bad) add_note(out.notes, "unreadable image", text);
+  for (const ImageSize& s : sizes)
+    if (s.width > 0) out.sizes.push_back(s);
+  return out;
 }
 
 }  // namespace hone

@@ -39,7 +39,11 @@ struct ImageFolder {
 // An error when there is no picture in any class folder.
 Result<ImageFolder> open_image_folder(const std::string& path);
 
-// Decodes every picture with `threads` threads; the notes say which cannot be read ("unreadable image"), with the error.
-std::vector<DataNote> check_pictures(const ImageFolder& folder, int threads);
+struct PictureCheck {
+  std::vector<DataNote> notes;   // "unreadable image", with the error
+  std::vector<ImageSize> sizes;  // of the readable ones, in the order of splits and items
+};
+// Decodes every picture with `threads` threads.
+PictureCheck check_pictures(const ImageFolder& folder, int threads);
 
 }  // namespace hone

@@ -63,7 +63,7 @@ TEST(ImageOps, HueTurnsTheCircle) {
 TEST(ImageOps, RandAugmentOfEveryStrengthKeepsTheSize) {
   for (const auto list : {RandAugmentList::torchvision, RandAugmentList::timm})
     for (double magnitude = 0; magnitude <= (list == RandAugmentList::timm ? 10 : 30); magnitude += 2.5) {
-      std::set<std::vector<uint8_t>> seen;
+      std::set<std::string> seen;
       for (uint64_t seed = 0; seed < 40; ++seed) {
         Image image = scene();
         Rng rng(seed), again(seed);
@@ -72,7 +72,7 @@ TEST(ImageOps, RandAugmentOfEveryStrengthKeepsTheSize) {
         Image second = scene();
         rand_augment(second, {2, magnitude, 0.5, list}, again);
         ASSERT_EQ(image.pixels, second.pixels);
-        seen.insert(image.pixels);
+        seen.emplace(image.pixels.begin(), image.pixels.end());
       }
       EXPECT_GT(seen.size(), magnitude > 0 ? 20u : 3u);
     }
@@ -108,7 +108,7 @@ TEST(Transform, RandomPartsHaveTheAskedAreaAndShape) {
     ASSERT_NEAR(std::clamp(w / h, 0.74, 1.35), w / h, 1e-9);
     area += w * h / 120000 / rounds;
   }
-  EXPECT_NEAR(area, 0.435, 0.015);  // below 0.54, the middle of [0.08, 1]: large parts fit in few shapes (integrated apart)
+  EXPECT_NEAR(area, 0.435, 0.015);  // below 0.54, the middle of [0.08, 1]: large parts fit in few shapes (0.433 by simulation)
 }
 
 TEST(Transform, PaddedCropsShiftByAtMostThePadding) {

@@ -168,7 +168,8 @@ TEST(ImageFolder, BadDataIsNamedAndCounted) {
   std::map<std::string, int64_t> counts;
   for (const DataNote& n : set->notes) counts[n.kind] = n.count;
   EXPECT_EQ(counts, (std::map<std::string, int64_t>{{"duplicate name", 1}, {"not a picture", 1}, {"empty file", 1}, {"picture outside a class folder", 2}, {"class without pictures in split", 1}}));
-  const auto unreadable = check_pictures(*set, 2);
+  const auto [unreadable, sizes] = check_pictures(*set, 2);
+  EXPECT_EQ(sizes.size(), 6u);
   ASSERT_EQ(unreadable.size(), 1u);
   EXPECT_EQ(unreadable[0].count, 1);
   EXPECT_NE(unreadable[0].examples[0].find("cut.png"), std::string::npos);
