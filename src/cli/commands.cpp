@@ -18,6 +18,8 @@ const std::vector<Entry>& commands() {
       {"data show", "what a set of sketches and photos, class folders or a file of strokes holds", data_show_command},
       {"data sheet", "photos with their sketches on one page", data_sheet_command},
       {"data convert", "a set of sketches and photos in hone's layout", data_convert_command},
+      {"train", "train by a recipe, or go on with a run", train_command},
+      {"launch", "several processes of one training run on this machine", launch_command},
       {"completion", "the completion script for a shell", completion_command},
   };
   return table;

@@ -19,6 +19,8 @@ Command runs_compare_command();
 Command data_show_command();
 Command data_sheet_command();
 Command data_convert_command();
+Command train_command();
+Command launch_command();
 Command completion_command();
 
 }  // namespace hone::cli

@@ -3,6 +3,7 @@
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cstdlib>
@@ -50,6 +51,8 @@ Result<Place> place_from_environment() {
   HONE_TRY_ASSIGN(place.rank, whole(torchrun ? "RANK" : "SLURM_PROCID", 0, kMaxRanks));
   HONE_TRY_ASSIGN(place.world, whole(torchrun ? "WORLD_SIZE" : "SLURM_NTASKS", 1, kMaxRanks));
   HONE_TRY_ASSIGN(place.local_rank, whole(torchrun ? "LOCAL_RANK" : "SLURM_LOCALID", 0, kMaxRanks));
+  HONE_TRY_ASSIGN(place.local_world, whole("LOCAL_WORLD_SIZE", 1, kMaxRanks));
+  place.local_world = std::max(1, place.local_world);
   HONE_TRY_ASSIGN(place.port, whole("MASTER_PORT", 29500, 65535));
   place.address = variable("MASTER_ADDR") ? variable("MASTER_ADDR") : "127.0.0.1";
   if (place.world < 1 || place.rank >= place.world)

@@ -18,7 +18,7 @@ namespace hone::train {
 
 // Where a process stands among the ranks of a run.
 struct Place {
-  int rank = 0, local_rank = 0, world = 1;
+  int rank = 0, local_rank = 0, world = 1, local_world = 1;  // local: on this machine
   std::string address;
   int port = 0;
 };

@@ -103,6 +103,8 @@ class Loop {
     const int64_t total = schedule_.total;
     std::optional<Progress> progress;
     if (ranks_.first()) progress.emplace("train", total, task_.unit(), static_cast<double>(task_.samples_per_step()), memory_.step);
+    if (progress && memory_.step == 0)
+      for (const std::string& note : task_.notes()) progress->say(note);
     auto mark = Clock::now();
     int64_t marked = memory_.step;
     while (memory_.step < total && !memory_.stopped_early) {
@@ -154,6 +156,8 @@ class Loop {
       HONE_TRY(run_.truncate_events(memory_.step));
       HONE_TRY_ASSIGN(Log log, Log::open(run_));
       log_.emplace(std::move(log));
+      if (!saved)
+        for (const std::string& note : task_.notes()) HONE_TRY(log_->append({0, "note", {{"text", note}}}));
     }
     if (!saved) HONE_TRY(checkpoint());
     return ranks_.barrier();

@@ -47,6 +47,8 @@ class Task {
   virtual void after_step(int64_t step) { (void)step; }
   // What the manifest says of the data. A resumed run must find the same.
   virtual std::vector<DataFacts> data() const { return {}; }
+  // What a person should know before the first step (weights that did not fit, pictures left out): said and kept in the events.
+  virtual std::vector<std::string> notes() const { return {}; }
   virtual State save() const { return {}; }
   virtual Status load(const State&) { return {}; }
 };

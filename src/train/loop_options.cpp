@@ -1,5 +1,6 @@
 #include "train/loop_options.h"
 
+#include <ATen/detail/CUDAHooksInterface.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,7 +14,7 @@ namespace {
 OptimiserOptions read_optimiser(Recipe& r) {
   OptimiserOptions o;
   using Kind = OptimiserOptions::Kind;
-  const std::string kind = r.text("optimiser.kind", "adamw", "sgd, adam, adamw or lamb", {"sgd", "adam", "adamw", "lamb"});
+  const std::string kind = r.text("optimiser.kind", "adamw", "which rule steps the weights", {"sgd", "adam", "adamw", "lamb"});
   o.kind = kind == "sgd" ? Kind::sgd : kind == "adam" ? Kind::adam : kind == "lamb" ? Kind::lamb : Kind::adamw;
   o.lr = r.real("optimiser.lr", 1e-3, "learning rate that the schedule multiplies", 0);
   o.weight_decay = r.real("optimiser.weight_decay", 0, "sgd and adam add it to the gradient; adamw and lamb decouple it", 0);
@@ -22,7 +23,7 @@ OptimiserOptions read_optimiser(Recipe& r) {
   o.beta1 = r.real("optimiser.beta1", 0.9, "adam, adamw, lamb", 0, 1);
   o.beta2 = r.real("optimiser.beta2", 0.999, "adam, adamw, lamb", 0, 1);
   o.eps = r.real("optimiser.eps", 1e-8, "adam, adamw, lamb", 0);
-  o.decay_all = r.text("optimiser.decay", "matrices", "matrices: vectors, position tables and class tokens do not decay; all", {"matrices", "all"}) == "all";
+  o.decay_all = r.text("optimiser.decay", "matrices", "matrices: vectors, position tables and class tokens do not decay", {"matrices", "all"}) == "all";
   const int64_t rules = r.tables("optimiser.rule");
   for (int64_t i = 0; i < rules; ++i) {
     const std::string at = fmt::format("optimiser.rule.{}.", i);
@@ -41,7 +42,7 @@ void read_schedule(Recipe& r, LoopOptions& o) {
                                                            {"linear", Kind::linear}, {"polynomial", Kind::polynomial}, {"one_cycle", Kind::one_cycle}};
   std::vector<std::string> names;
   for (const auto& [name, kind] : kinds) names.push_back(name);
-  const std::string kind = r.text("schedule.kind", "cosine", "constant, step, multi_step, cosine, linear, polynomial or one_cycle", names);
+  const std::string kind = r.text("schedule.kind", "cosine", "shape of the learning rate over the run", names);
   for (const auto& [name, k] : kinds)
     if (name == kind) o.schedule.kind = k;
   o.warmup = r.real("schedule.warmup", 0, "epochs of linear rise (not one_cycle)", 0);
@@ -63,12 +64,14 @@ int64_t to_steps(double epochs, int64_t steps_per_epoch) {
 
 Result<Compute> read_compute(Recipe& r) {
   Compute compute;
-  const std::string device = r.text("train.device", "auto", "auto (a GPU where there is one), cpu or cuda", {"auto", "cpu", "cuda"});
+  const std::string device = r.text("train.device", "auto", "auto: a GPU where there is one", {"auto", "cpu", "cuda"});
   if (device == "cuda" && !at::hasCUDA()) return fail(r.error("train.device", "no CUDA device is there", "device = \"cpu\", or install a CUDA build of torch"));
-  if (device != "cpu" && at::hasCUDA()) compute.device = at::Device(at::kCUDA, 0);
-  compute.type = r.text("train.precision", "fp32", "fp32, or bf16 (products in bf16, everything else in fp32)", {"fp32", "bf16"}) == "bf16" ? at::kBFloat16 : at::kFloat;
-  compute.threads = static_cast<int>(r.integer("train.threads", 0, "of libtorch; 0: one a core. Resuming is exact with the same number", 0, 4096));
-  if (compute.threads == 0) compute.threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  // Ranks on one machine take a GPU each and share the cores.
+  HONE_TRY_ASSIGN(const Place place, place_from_environment());
+  if (device != "cpu" && at::hasCUDA()) compute.device = at::Device(at::kCUDA, static_cast<at::DeviceIndex>(place.local_rank % std::max<int>(1, static_cast<int>(at::detail::getCUDAHooks().deviceCount()))));
+  compute.type = r.text("train.precision", "fp32", "bf16: products in bf16, norms and losses in fp32", {"fp32", "bf16"}) == "bf16" ? at::kBFloat16 : at::kFloat;
+  compute.threads = static_cast<int>(r.integer("train.threads", 0, "of libtorch; 0: one a core, shared among the ranks of a machine. Resuming is exact with the same number", 0, 4096));
+  if (compute.threads == 0) compute.threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / place.local_world);
   compute.seed = static_cast<uint64_t>(r.integer("train.seed", 0, "of weights, data order, augmentation and dropout", 0));
   return compute;
 }

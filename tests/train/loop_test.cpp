@@ -226,7 +226,7 @@ std::vector<Ran> run_ranks(const std::string& path, int world, const std::vector
   std::vector<std::thread> threads;
   for (int rank = 0; rank < world; ++rank)
     threads.emplace_back([&, rank] {
-      auto ranks = Ranks::join({rank, rank, world, "127.0.0.1", port}, 30);
+      auto ranks = Ranks::join({rank, rank, world, world, "127.0.0.1", port}, 30);
       Ran& mine = ran[static_cast<size_t>(rank)];
       if (ranks) mine = run_toy(path, settings, [&](ToyTask& t) { if (change) change(t, rank); }, std::move(*ranks));
       else mine.finished = fail(ranks.error());

@@ -1,0 +1,71 @@
+#include "train/tasks.h"
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "train/classify.h"
+#include "train/loop_options.h"
+#include "train/run_files.h"
+
+namespace hone::train {
+
+namespace {
+
+struct Plan {
+  std::string frozen;
+  std::shared_ptr<const LoopOptions> options;
+  MakeTask make;
+};
+
+Result<Plan> plan(const std::string& path, const std::vector<std::string>& settings, const std::vector<TaskKind>& tasks) {
+  std::error_code ec;
+  const std::string file = std::filesystem::is_directory(path, ec) ? path + "/recipe.toml" : path;
+  HONE_TRY_ASSIGN(Recipe recipe, Recipe::read(file, settings));
+  std::vector<std::string> names;
+  for (const TaskKind& t : tasks) names.push_back(t.name);
+  const std::string name = recipe.text("task", "", "what is trained", names);
+  const auto kind = std::ranges::find(tasks, name, &TaskKind::name);
+  if (kind == tasks.end()) {
+    HONE_TRY(recipe.finish());  // a misspelt task has its message there
+    std::string list;
+    for (const std::string& n : names) list += (list.empty() ? "" : ", ") + n;
+    return fail(recipe.error("task", "the recipe does not say what is trained", "task = one of: " + list));
+  }
+  Plan plan;
+  HONE_TRY_ASSIGN(plan.options, read_loop_options(recipe));
+  HONE_TRY_ASSIGN(plan.make, kind->read(recipe, plan.options->compute));
+  HONE_TRY(recipe.finish());
+  plan.frozen = recipe.frozen();
+  return plan;
+}
+
+}  // namespace
+
+std::vector<TaskKind> basic_tasks() { return {{"classify", "images to classes", read_classify}}; }
+
+Result<std::string> frozen_recipe(const std::string& recipe, const std::vector<std::string>& settings, const std::vector<TaskKind>& tasks) {
+  HONE_TRY_ASSIGN(Plan p, plan(recipe, settings, tasks));
+  return std::move(p.frozen);
+}
+
+Result<Trained> run_training(const std::string& recipe, const std::string& run, const std::vector<std::string>& settings, const std::vector<TaskKind>& tasks) {
+  HONE_TRY_ASSIGN(const Plan p, plan(recipe, settings, tasks));
+  HONE_TRY_ASSIGN(const Place place, place_from_environment());
+  HONE_TRY_ASSIGN(Ranks ranks, Ranks::join(place, p.options->timeout));
+  HONE_TRY_ASSIGN(RunDir dir, open_run(run, p.frozen, ranks));
+  try {
+    at::set_num_threads(p.options->compute.threads);
+    HONE_TRY_ASSIGN(const std::unique_ptr<Task> task, p.make(dir));
+    HONE_TRY_ASSIGN(Finished finished, train(*p.options, dir, *task, ranks));
+    return Trained{std::move(finished), task->watched(), ranks.rank()};
+  } catch (const c10::Error& e) {
+    return fail(Code::failed, fmt::format("libtorch: {}", e.what_without_backtrace()));
+  } catch (const std::exception& e) {
+    return fail(Code::failed, e.what());
+  }
+}
+
+}  // namespace hone::train
