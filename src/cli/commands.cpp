@@ -19,6 +19,8 @@ const std::vector<Entry>& commands() {
       {"data sheet", "photos with their sketches on one page", data_sheet_command},
       {"data convert", "a set of sketches and photos in hone's layout", data_convert_command},
       {"train", "train by a recipe, or go on with a run", train_command},
+      {"eval", "how well trained runs do on held-out data", eval_command},
+      {"retrieve", "photos that sketches show", retrieve_command},
       {"launch", "several processes of one training run on this machine", launch_command},
       {"completion", "the completion script for a shell", completion_command},
   };

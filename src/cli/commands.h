@@ -20,6 +20,8 @@ Command data_show_command();
 Command data_sheet_command();
 Command data_convert_command();
 Command train_command();
+Command eval_command();
+Command retrieve_command();
 Command launch_command();
 Command completion_command();
 

@@ -1,4 +1,11 @@
-// The entry of libhone_train.so for `hone train` (train/plugin_api.h).
+// The entries of libhone_train.so: train/plugin_api.h, methods/plugin_api.h.
+#include <c10/util/Exception.h>
+
+#include <exception>
+
+#include "methods/distil/evaluate.h"
+#include "methods/distil/retrieve.h"
+#include "methods/plugin_api.h"
 #include "methods/tasks.h"
 #include "train/plugin_api.h"
 
@@ -17,10 +24,47 @@ Result<train::TrainReply> run(const train::TrainRequest& request) {
   return train::TrainReply{"", f.steps, f.best_step, f.stopped_early, trained.rank, trained.watched, f.best, f.last};
 }
 
+Result<Report> evaluate_runs(const EvalRequest& request) {
+  std::vector<Evaluation> runs, against;
+  for (const std::string& run : request.runs) {
+    HONE_TRY_ASSIGN(Evaluation e, evaluate(run, request.split));
+    runs.push_back(std::move(e));
+  }
+  for (const std::string& run : request.against) {
+    HONE_TRY_ASSIGN(Evaluation e, evaluate(run, request.split));
+    against.push_back(std::move(e));
+  }
+  return evaluation_report(runs, against);
+}
+
+// libtorch throws; nothing of that may cross into the command line.
+template <class T, class Work>
+void guarded(Result<T>& reply, const Work& work) {
+  try {
+    reply = work();
+  } catch (const c10::Error& e) {
+    reply = fail(Code::failed, e.what_without_backtrace());
+  } catch (const std::bad_alloc&) {
+    reply = fail(Code::failed, "out of memory", {}, "take a smaller batch");
+  } catch (const std::exception& e) {
+    reply = fail(Code::failed, e.what());
+  }
+}
+
 }  // namespace
 
 }  // namespace hone::methods
 
-extern "C" __attribute__((visibility("default"))) void hone_train_run(const hone::train::TrainRequest& request, hone::Result<hone::train::TrainReply>& reply) {
-  reply = hone::methods::run(request);
+#define HONE_EXPORT extern "C" __attribute__((visibility("default")))
+
+HONE_EXPORT void hone_train_run(const hone::train::TrainRequest& request, hone::Result<hone::train::TrainReply>& reply) {
+  hone::methods::guarded(reply, [&] { return hone::methods::run(request); });
+}
+
+HONE_EXPORT void hone_eval_run(const hone::methods::EvalRequest& request, hone::Result<hone::Report>& reply) {
+  hone::methods::guarded(reply, [&] { return hone::methods::evaluate_runs(request); });
+}
+
+HONE_EXPORT void hone_retrieve_run(const hone::methods::RetrieveRequest& request, hone::Result<hone::Report>& reply) {
+  hone::methods::guarded(reply, [&] { return hone::methods::retrieve(request); });
 }

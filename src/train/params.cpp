@@ -54,6 +54,14 @@ Result<Params> Params::of(const Graph& graph, uint64_t seed, bool channels_last)
   return params;
 }
 
+Status Params::add(std::string name, at::Tensor tensor, bool buffer) {
+  if (!by_name_.emplace(name, entries_.size()).second) return fail(Code::failed, "there is an entry of this name already", name);
+  tensor = tensor.detach();
+  tensor.set_requires_grad(!buffer && at::isFloatingType(tensor.scalar_type()));
+  entries_.push_back({std::move(name), std::move(tensor), buffer, !buffer});
+  return {};
+}
+
 const Params::Entry* Params::find(const std::string& name) const {
   const auto found = by_name_.find(name);
   return found == by_name_.end() ? nullptr : &entries_[found->second];

@@ -33,6 +33,8 @@ class Params {
   const std::vector<Entry>& entries() const { return entries_; }
   std::vector<Entry>& entries() { return entries_; }
   const Entry* find(const std::string& name) const;
+  // One more entry, that no graph declares (a projection that only training needs). A name that is taken: an error.
+  Status add(std::string name, at::Tensor tensor, bool buffer);
 
   // Tensors for `program` in the order of its state(): the entry's own tensor where shapes agree, else a slice view.
   // Leading slice in every dimension, centre crop in the spatial dimensions of a convolution kernel. An entry of several

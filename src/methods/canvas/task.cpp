@@ -1,0 +1,127 @@
+#include "methods/canvas/task.h"
+
+#include <fmt/format.h>
+#include <torch/csrc/autograd/grad_mode.h>
+
+#include <numeric>
+#include <thread>
+
+namespace hone::methods {
+
+CanvasOptions read_canvas_options(Recipe& r) {
+  CanvasOptions o;
+  o.encoder = r.text("encoder.run", "", "run directory of the encoder: a sketch run with several canvases");
+  o.selector.hidden = r.integer("selector.hidden", 128, "state of the GRU", 1, 4096);
+  o.selector.simplify = r.real("selector.simplify", 2, "Ramer-Douglas-Peucker tolerance in 256ths of the frame", 0, 256);
+  o.selector.max_points = r.integer("selector.max_points", 200, "longer sketches are simplified more", 2, 100000);
+  o.reward.rank_weight = r.real("reward.rank", 1, "of 1 / rank");
+  o.reward.triplet_weight = r.real("reward.triplet", 1, "of the triplet loss, taken off");
+  o.reward.cost_weight = r.real("reward.cost", 0.3, "share of the cost in the reward; the rest is accuracy", 0, 1);
+  o.margin = r.real("reward.margin", 0.2, "of the triplet loss", 0, 2);
+  o.exact = r.text("policy.gradient", "exact", "exact: all canvases weighted by their probability; sampled: REINFORCE", {"exact", "sampled"}) == "exact";
+  o.baseline = r.real("policy.baseline", 0, "sampled: share of the new mean reward in a moving baseline; 0: none", 0, 1);
+  o.entropy = r.real("policy.entropy", 0, "weight of the entropy bonus", 0);
+  o.held_out = r.text("policy.sketches", "held-out", "what is learned from: photos that the encoder trained on (train), or not (held-out)", {"held-out", "train"}) == "held-out";
+  o.batch = r.integer("sample.batch", 16, "sketches a step", 1, 65536);
+  return o;
+}
+
+Result<std::unique_ptr<CanvasTask>> CanvasTask::make(const CanvasOptions& options, const train::Compute& compute) {
+  auto task = std::unique_ptr<CanvasTask>(new CanvasTask);
+  task->options_ = options;
+  task->compute_ = compute;
+  if (options.encoder.empty()) return fail(Code::usage, "a selector needs an encoder", {}, "name its run directory: --set encoder.run=RUN");
+  HONE_TRY_ASSIGN(const TrainedEncoder trained, open_trained(options.encoder));
+  task->canvases_ = trained.encoder.options().canvases;
+  if (task->canvases_.size() < 2) return fail(Code::usage, "the encoder has a single canvas: there is nothing to select", options.encoder, "train it with network.canvases = [32, 64, 128, 256]");
+  HONE_TRY_ASSIGN(const SketchPhotoSet set, open_set(trained.options));
+  const Splits splits = split(set, trained.options.validation, trained.options.split_seed);
+  if (splits.validation.empty()) return fail(Code::usage, "the encoder's run held no photos back", options.encoder, "train it with data.validation above 0");
+
+  // Every photo but those of the test split: a gallery of validation photos alone would be too easy.
+  std::vector<uint32_t> gallery = set.gallery(splits.train);
+  for (uint32_t p : set.gallery(splits.validation)) gallery.push_back(p);
+  const int threads = compute.threads > 0 ? compute.threads : static_cast<int>(std::thread::hardware_concurrency());
+  HONE_TRY_ASSIGN(const PhotoCache photos, PhotoCache::load(set, gallery, trained.encoder.side(), threads));
+  HONE_TRY_ASSIGN(task->held_, remember_canvases(trained.encoder, set, photos, splits.validation, gallery, options.margin, compute.seed));
+  task->learn_ = task->held_;
+  if (!options.held_out) {
+    HONE_TRY_ASSIGN(task->learn_, remember_canvases(trained.encoder, set, photos, splits.train, gallery, options.margin, compute.seed));
+  }
+  HONE_TRY_ASSIGN(task->selector_, Selector::make(options.selector, static_cast<int64_t>(task->canvases_.size()), compute.seed));
+  for (CanvasMemory* m : {&task->learn_, &task->held_})
+    for (uint32_t i : m->items) m->rows.push_back(task->selector_.rows(set.items[i].sketch));
+  task->learn_reward_ = rewards(task->learn_.ranks, task->learn_.triplets, task->learn_.flops, options.reward);
+  task->held_reward_ = rewards(task->held_.ranks, task->held_.triplets, task->held_.flops, options.reward);
+  return task;
+}
+
+Result<train::Losses> CanvasTask::forward(int64_t step, int64_t micro, int64_t micros) {
+  const int64_t count = static_cast<int64_t>(learn_.items.size()), batch = std::min(options_.batch, count);
+  if (batch % micros != 0) return fail(Code::usage, fmt::format("a batch of {} sketches cannot be cut into {} parts", batch, micros), {}, "choose sample.batch as a multiple of train.accumulate x ranks");
+  const int64_t n = batch / micros, epoch = step / steps_per_epoch(), first = step % steps_per_epoch() * batch + micro * n;
+  std::vector<int64_t> order(static_cast<size_t>(count));
+  std::iota(order.begin(), order.end(), 0);
+  Rng shuffle(compute_.seed * 0x9e3779b97f4a7c15 + static_cast<uint64_t>(epoch));
+  for (int64_t i = 0; i + 1 < count; ++i) std::swap(order[static_cast<size_t>(i)], order[static_cast<size_t>(i) + shuffle.below(static_cast<uint64_t>(count - i))]);
+  std::vector<int64_t> which(order.begin() + first, order.begin() + first + n);
+  std::vector<at::Tensor> rows;
+  for (int64_t i : which) rows.push_back(learn_.rows[static_cast<size_t>(i)]);
+  const at::Tensor logits = selector_.logits(rows, selector_.params()), reward = learn_reward_.index_select(0, at::tensor(which));
+
+  train::Losses losses;
+  at::Tensor expected;  // reward, for the events
+  if (options_.exact) {
+    losses.total = exact_policy_loss(logits, reward);
+    expected = -losses.total.detach();
+  } else {
+    Rng rng(compute_.seed * 0xd1342543de82ef95 + static_cast<uint64_t>(step) * 4096 + static_cast<uint64_t>(micro));
+    const std::vector<int64_t> chosen = sample_canvases(logits, rng);
+    const double mean = reward.gather(1, at::tensor(chosen).unsqueeze(1)).mean().item<double>();
+    losses.total = sampled_policy_loss(logits, chosen, reward, options_.baseline > 0 ? baseline_ : 0);
+    if (options_.baseline > 0) {
+      baseline_ = has_baseline_ ? (1 - options_.baseline) * baseline_ + options_.baseline * mean : mean;
+      has_baseline_ = true;
+    }
+    expected = at::tensor(mean);
+  }
+  const at::Tensor entropy = policy_entropy(logits);
+  if (options_.entropy > 0) losses.total = losses.total - options_.entropy * entropy;
+  losses.parts = {{"reward", expected}, {"entropy", entropy.detach()}};
+  return losses;
+}
+
+Result<train::Metrics> CanvasTask::validate(const train::Params& params) {
+  const torch::autograd::AutoGradMode no_grad(false);
+  const at::Tensor chosen = selector_.logits(held_.rows, params).argmax(1);
+  const at::Tensor index = chosen.unsqueeze(1);
+  train::Metrics out;
+  out.emplace_back("reward", held_reward_.gather(1, index).mean().item<double>());
+  out.emplace_back("acc1", (held_.ranks.gather(1, index) <= 1).to(at::kDouble).mean().item<double>());
+  double flops = 0;
+  std::vector<double> share(canvases_.size());
+  for (size_t i = 0; i < held_.items.size(); ++i) {
+    const int64_t c = chosen[static_cast<int64_t>(i)].item<int64_t>();
+    share[static_cast<size_t>(c)] += 1.0 / static_cast<double>(held_.items.size());
+    flops += static_cast<double>(held_.flops[static_cast<size_t>(c)] + selector_.flops(held_.rows[i].size(0))) / static_cast<double>(held_.items.size());
+  }
+  out.emplace_back("gflops", flops * 1e-9);
+  for (size_t c = 0; c < canvases_.size(); ++c) out.emplace_back(fmt::format("share@{}", canvases_[c]), share[c]);
+  return out;
+}
+
+train::State CanvasTask::save() const {
+  train::State s;
+  s.set("baseline", baseline_);
+  s.set("has_baseline", int64_t{has_baseline_});
+  return s;
+}
+
+Status CanvasTask::load(const train::State& state) {
+  HONE_TRY_ASSIGN(baseline_, state.real("baseline"));
+  HONE_TRY_ASSIGN(const int64_t has, state.integer("has_baseline"));
+  has_baseline_ = has != 0;
+  return {};
+}
+
+}  // namespace hone::methods

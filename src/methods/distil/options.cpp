@@ -1,0 +1,70 @@
+#include "methods/distil/options.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <set>
+
+#include "core/rng.h"
+#include "data/sketch_procedural.h"
+#include "data/sketch_sets.h"
+
+namespace hone::methods {
+
+SketchOptions read_sketch_options(Recipe& r) {
+  SketchOptions o;
+  o.data = r.text("data.path", "procedural", "folder of sketches and photos, or procedural: generated");
+  o.validation = r.real("data.validation", 0.15, "share of the training photos held back to choose checkpoints by", 0, 0.9);
+  o.split_seed = static_cast<uint64_t>(r.integer("data.split_seed", 0, "draws the photos that are held back", 0));
+  o.procedural_photos = r.integer("data.procedural_photos", 160, "procedural: how many objects", 4, 1000000);
+  o.procedural_sketches = r.integer("data.procedural_sketches", 3, "procedural: sketches of each", 1, 1000);
+  o.procedural_seed = static_cast<uint64_t>(r.integer("data.procedural_seed", 0, "procedural: which objects", 0));
+
+  o.network = read_encoder(r, "network");
+  o.freeze_norms = r.flag("network.freeze_norms", false, "BatchNorm uses its stored statistics in training, too");
+
+  o.teacher = r.text("teacher.run", "", "run directory of the teacher; empty: no teacher");
+  const std::string knowledge = r.text("distil.knowledge", o.teacher.empty() ? "none" : "relations", "what is learned from the teacher", {"none", "relations", "vectors", "rkd"});
+  o.knowledge = knowledge == "relations" ? Knowledge::relations : knowledge == "vectors" ? Knowledge::vectors : knowledge == "rkd" ? Knowledge::rkd : Knowledge::none;
+  o.lambda = r.real("distil.lambda", 0.5, "total = lambda * triplet + (1 - lambda) * knowledge", 0, 1);
+  o.huber_delta = r.real("distil.huber_delta", 1, "where the Huber loss turns linear", 1e-6);
+  o.normalise_by_mean = r.flag("distil.normalise_by_mean", false, "relations: each side's distances by their own mean");
+  o.distance_weight = r.real("distil.distance_weight", 1, "rkd: of the distance loss", 0);
+  o.angle_weight = r.real("distil.angle_weight", 2, "rkd: of the angle loss", 0);
+  o.vector_weight = r.real("distil.vector_weight", 1, "vectors: of the regression", 0);
+
+  o.batch = r.integer("sample.batch", 16, "triplets a step", 2, 4096);
+  o.margin = r.real("sample.margin", 0.2, "of the triplet loss, on distances between 0 and 2", 0, 2);
+  const std::string negatives = r.text("sample.negatives", "random", "the other photo of a triplet", {"random", "batch-random", "batch-hard", "batch-all"});
+  o.negatives = negatives == "random" ? Negatives::random : negatives == "batch-random" ? Negatives::batch_random : negatives == "batch-hard" ? Negatives::batch_hard : Negatives::batch_all;
+
+  o.mirror = r.flag("augment.mirror", true, "sketch and photos together, half of the time");
+  o.photo_crop = r.real("augment.photo_crop", 1, "photos show at least this share of their side", 0.1, 1);
+  o.changes.rotate = r.real("augment.sketch_rotate", 0, "degrees either way", 0, 180);
+  o.changes.scale = r.real("augment.sketch_scale", 0, "side lengths by up to this share", 0, 0.9);
+  o.changes.shift = r.real("augment.sketch_shift", 0, "by up to this share of the frame", 0, 0.5);
+  o.changes.drop = r.real("augment.stroke_drop", 0, "chance that a stroke is left out", 0, 0.95);
+  return o;
+}
+
+Result<SketchPhotoSet> open_set(const SketchOptions& o) {
+  if (o.data != "procedural") return open_sketch_photos(o.data);
+  ProceduralSketches how;
+  how.photos = o.procedural_photos;
+  how.sketches_per_photo = o.procedural_sketches;
+  how.seed = o.procedural_seed;
+  return procedural_sketch_photos(how);
+}
+
+Splits split(const SketchPhotoSet& set, double validation, uint64_t split_seed) {
+  std::vector<uint32_t> photos = set.gallery(set.train);
+  const size_t held = static_cast<size_t>(std::lround(validation * static_cast<double>(photos.size())));
+  Rng rng(split_seed);
+  for (size_t i = 0; i < held; ++i) std::swap(photos[i], photos[i + rng.below(photos.size() - i)]);
+  const std::set<uint32_t> back(photos.begin(), photos.begin() + static_cast<std::ptrdiff_t>(held));
+  Splits out{{}, {}, set.test};
+  for (uint32_t i : set.train) (back.count(set.items[i].photo) ? out.validation : out.train).push_back(i);
+  return out;
+}
+
+}  // namespace hone::methods
