@@ -98,7 +98,7 @@ TEST(Resize, EveryProcessorGivesTheSame) {
       taps.first.push_back(x / 2);
       taps.count.push_back(1 + x % 5);
     }
-    for (int i = 0; i < 5 * width; ++i) taps.weights.push_back(int32_t(random() % (1 << 22)) - (1 << 19));
+    for (int i = 0; i < 5 * width; ++i) taps.weights.push_back(int32_t(random() % (1 << 20)) - (1 << 18));
     taps.count.back() = 5;  // the window that ends last
     std::vector<uint8_t> input(size_t(4 * 3 * taps.end()));
     for (uint8_t& v : input) v = uint8_t(random());
