@@ -451,6 +451,9 @@ static_assert(std::tuple_size_v<decltype(OperandTypes::masks)> >= 11);
 
 }  // namespace
 
-std::span<const OperandTypes> operand_types(std::string_view type) { return std::ranges::equal_range(kRows, type, {}, &OperandTypes::type); }
+std::span<const OperandTypes> operand_types(std::string_view type) {
+  const auto rows = std::ranges::equal_range(kRows, type, {}, &OperandTypes::type);
+  return {rows.begin(), rows.size()};
+}
 
 }  // namespace hone::onnx
