@@ -1,0 +1,178 @@
+// The sketch method from recipe to retrieval, on generated data: what a user runs, small.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "core/file.h"
+#include "methods/distil/evaluate.h"
+#include "methods/distil/retrieve.h"
+#include "methods/distil/task.h"
+#include "methods/distil/trained.h"
+#include "methods/tasks.h"
+
+namespace hone::methods {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kSketch = R"(
+task = "sketch"
+[data]
+procedural_photos = 24
+procedural_sketches = 2
+validation = 0.25
+[network]
+net = "coral/mobilenetv1_025"
+canvases = [32, 64]
+[sample]
+batch = 8
+[train]
+epochs = 2
+threads = 1
+)";
+
+struct SketchRuns : ::testing::Test {
+  static std::string folder;
+  static void SetUpTestSuite() {
+    folder = ::testing::TempDir() + "sketch_runs_" + std::to_string(::getpid()) + "/";
+    fs::create_directories(folder);
+    std::ofstream(folder + "sketch.toml") << kSketch;
+    std::ofstream(folder + "canvas.toml") << "task = \"canvas\"\n[train]\nepochs = 3\n[sample]\nbatch = 4\n";
+  }
+  static void TearDownTestSuite() { fs::remove_all(folder); }
+  static Result<train::Trained> run(const std::string& recipe, const std::string& name, std::vector<std::string> settings = {}) {
+    return train::run_training(folder + recipe, folder + name, settings, tasks());
+  }
+  static std::string bytes(const std::string& file) { return *read_file(folder + file, size_t{1} << 28); }
+};
+std::string SketchRuns::folder;
+
+TEST_F(SketchRuns, TeacherStudentSelectorAndRetrieval) {
+  ASSERT_TRUE(run("sketch.toml", "teacher", {"network.canvases=[64]"}));
+  const auto student = run("sketch.toml", "student", {"teacher.run=" + folder + "teacher", "network.canvas_norms=true"});
+  ASSERT_TRUE(student) << student.error().text();
+  EXPECT_TRUE(fs::exists(folder + "student/teacher.safetensors"));
+  const auto selector = run("canvas.toml", "selector", {"encoder.run=" + folder + "student"});
+  ASSERT_TRUE(selector) << selector.error().text();
+
+  const auto e = evaluate(folder + "selector", "test");
+  ASSERT_TRUE(e) << e.error().text();
+  ASSERT_EQ(e->scores.size(), 6u);  // two canvases, random, mix, selector, oracle
+  EXPECT_EQ(e->queries, 12);
+  EXPECT_EQ(e->gallery, 6);
+  const auto mean = [](const std::vector<double>& v) {
+    double s = 0;
+    for (double x : v) s += x;
+    return s / static_cast<double>(v.size());
+  };
+  std::map<std::string, const Scores*> by_name;
+  for (const Scores& s : e->scores) by_name[s.name] = &s;
+  const Scores &oracle = *by_name.at("oracle"), &learned = *by_name.at("selector");
+  for (size_t q = 0; q < 12; ++q)
+    for (const char* canvas : {"canvas 32", "canvas 64"}) EXPECT_GE(oracle.reciprocal[q], by_name.at(canvas)->reciprocal[q]);
+  EXPECT_NEAR(mean(by_name.at("random")->flops), (static_cast<double>(e->canvas_flops[0]) + static_cast<double>(e->canvas_flops[1])) / 2, 1);
+  EXPECT_LE(mean(by_name.at("best fixed mix")->flops), std::max(mean(learned.flops), static_cast<double>(e->canvas_flops[0])) + 1);
+  for (size_t q = 0; q < 12; ++q) EXPECT_GT(learned.flops[q], static_cast<double>(learned.canvas[q] == 32 ? e->canvas_flops[0] : e->canvas_flops[1]));  // its own cost is counted
+
+  const auto report = evaluation_report({*e}, {});
+  ASSERT_TRUE(report) << report.error().text();
+  EXPECT_NE(to_json(*report).find("\"best fixed mix\""), std::string::npos);
+
+  RetrieveRequest request;
+  request.run = folder + "selector";
+  request.limit = 3;
+  request.top = 4;
+  const auto found = retrieve(request);
+  ASSERT_TRUE(found) << found.error().text();
+  EXPECT_EQ(found->table("sketches")->rows.size(), 3u);
+}
+
+TEST_F(SketchRuns, EveryKindOfKnowledgeAndNegativeTrains) {
+  ASSERT_TRUE(run("sketch.toml", "t", {"network.canvases=[64]"}));
+  for (const char* negatives : {"random", "batch-random", "batch-hard", "batch-all"})
+    for (const char* knowledge : {"none", "relations", "vectors", "rkd"}) {
+      const std::string name = std::string("k_") + negatives + knowledge;
+      const auto r = run("sketch.toml", name, {"teacher.run=" + folder + "t", std::string("distil.knowledge=") + knowledge, std::string("sample.negatives=") + negatives, "train.steps=2", "train.epochs=1",
+                                               "augment.photo_crop=0.8", "augment.sketch_rotate=5", "augment.stroke_drop=0.1"});
+      ASSERT_TRUE(r) << name << ": " << r.error().text();
+      EXPECT_TRUE(open_trained(folder + name));
+    }
+}
+
+// Student with a teacher, because its run keeps most: killed as soon as it has a checkpoint, and run again until it ends.
+TEST_F(SketchRuns, AKilledRunEndsAsIfItHadNotBeen) {
+  ASSERT_TRUE(run("sketch.toml", "kt", {"network.canvases=[64]", "train.steps=2"}));
+  const std::vector<std::string> settings = {"teacher.run=" + folder + "kt", "train.steps=12", "checkpoint.every=1", "train.validate_every=1"};
+  ASSERT_TRUE(run("sketch.toml", "whole", settings));
+  int killed = 0;
+  for (int64_t attempt = 0; attempt < 3; ++attempt) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      std::vector<std::string> words = {HONE_BINARY, "train", folder + "sketch.toml", folder + "parts"};
+      for (const std::string& s : settings) words.insert(words.end(), {"--set", s});
+      std::vector<char*> argv;
+      for (std::string& w : words) argv.push_back(w.data());
+      argv.push_back(nullptr);
+      if (!std::freopen("/dev/null", "w", stderr) || !std::freopen("/dev/null", "w", stdout)) ::_exit(1);
+      ::execv(HONE_BINARY, argv.data());
+      ::_exit(127);
+    }
+    // Waits for a checkpoint newer than the last attempt's, then kills at once.
+    const auto stamp = [&] {
+      std::error_code ec;
+      const auto time = fs::last_write_time(folder + "parts/checkpoints/last.state", ec);
+      return ec ? fs::file_time_type::min() : time;
+    };
+    const auto before = stamp();
+    int status = 0;
+    while (stamp() == before && ::waitpid(child, &status, WNOHANG) == 0) ::usleep(2000);
+    ::kill(child, SIGKILL);
+    ::waitpid(child, &status, 0);
+    killed += WIFSIGNALED(status);
+  }
+  EXPECT_GE(killed, 1);
+  ASSERT_TRUE(run("sketch.toml", "parts", settings));
+  for (const char* file : {"last.safetensors", "best.safetensors", "last.state"})
+    EXPECT_TRUE(bytes(std::string("whole/checkpoints/") + file) == bytes(std::string("parts/checkpoints/") + file)) << file;
+}
+
+TEST_F(SketchRuns, MistakesAreNamed) {
+  const auto no_teacher = run("sketch.toml", "x1", {"distil.knowledge=relations"});
+  ASSERT_FALSE(no_teacher);
+  EXPECT_NE(no_teacher.error().text().find("teacher.run"), std::string::npos);
+  const auto missing = run("sketch.toml", "x2", {"data.path=/nonexistent"});
+  ASSERT_FALSE(missing);
+  EXPECT_NE(missing.error().text().find("/nonexistent"), std::string::npos);
+  const auto large = run("sketch.toml", "x3", {"sample.batch=512"});
+  ASSERT_FALSE(large);
+  EXPECT_NE(large.error().text().find("batch"), std::string::npos);
+  EXPECT_FALSE(evaluate(folder + "nothing", "test"));
+  EXPECT_FALSE(run("canvas.toml", "x4"));
+  ASSERT_TRUE(run("sketch.toml", "one", {"network.canvases=[64]", "train.steps=1"}));
+  const auto single = run("canvas.toml", "x5", {"encoder.run=" + folder + "one"});
+  ASSERT_FALSE(single);
+  EXPECT_NE(single.error().text().find("single canvas"), std::string::npos);
+}
+
+TEST(Splits, HeldOutPhotosAreTheSameForEveryRunAndInNoOther) {
+  SketchOptions o;
+  o.data = "procedural";
+  o.procedural_photos = 20;
+  o.procedural_sketches = 2;
+  const auto set = open_set(o);
+  ASSERT_TRUE(set);
+  const Splits a = split(*set, 0.25, 3), b = split(*set, 0.25, 3);
+  EXPECT_EQ(a.validation, b.validation);
+  EXPECT_FALSE(a.validation.empty());
+  for (uint32_t v : a.validation)
+    for (uint32_t t : a.train) EXPECT_NE(set->items[v].photo, set->items[t].photo);
+  EXPECT_EQ(a.train.size() + a.validation.size(), set->train.size());
+}
+
+}  // namespace
+}  // namespace hone::methods
