@@ -452,8 +452,7 @@ static_assert(std::tuple_size_v<decltype(OperandTypes::masks)> >= 11);
 }  // namespace
 
 std::span<const OperandTypes> operand_types(std::string_view type) {
-  const auto rows = std::ranges::equal_range(kRows, type, {}, &OperandTypes::type);
-  return {rows.begin(), rows.size()};
+  return {std::ranges::lower_bound(kRows, type, {}, &OperandTypes::type), std::ranges::upper_bound(kRows, type, {}, &OperandTypes::type)};
 }
 
 }  // namespace hone::onnx
