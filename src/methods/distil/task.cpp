@@ -225,8 +225,9 @@ Result<train::Losses> SketchTask::forward(int64_t step, int64_t micro, int64_t m
   how.compute = compute_.type;
   how.generator = train::step_generator(compute_, step, micro);
   const int64_t n = static_cast<int64_t>(b.item.size());
-  HONE_TRY_ASSIGN(const at::Tensor photos, encoder_.embed(b.photos.to(compute_.device), encoder_.side(), encoder_.params(), how));
-  const at::Tensor p = photos.narrow(0, 0, n);
+  // Photos and the sketches of their size go through together: BatchNorm sees the mixture that its running statistics describe.
+  HONE_TRY_ASSIGN(const at::Tensor full, encoder_.embed(at::cat({b.photos, b.sketches.back()}).to(compute_.device), encoder_.side(), encoder_.params(), how));
+  const at::Tensor photos = full.narrow(0, 0, b.photos.size(0)), p = photos.narrow(0, 0, n);
   at::Tensor same = at::empty({n, n}, at::kBool);  // photos of one object are no negatives of each other
   for (int64_t i = 0; i < n; ++i)
     for (int64_t j = 0; j < n; ++j) same.data_ptr<bool>()[i * n + j] = b.photo[static_cast<size_t>(i)] == b.photo[static_cast<size_t>(j)];
@@ -236,7 +237,10 @@ Result<train::Losses> SketchTask::forward(int64_t step, int64_t micro, int64_t m
   at::Tensor triplets = at::zeros({}, device), learned = at::zeros({}, device);
   const auto& canvases = options_.network.canvases;
   for (size_t c = 0; c < canvases.size(); ++c) {
-    HONE_TRY_ASSIGN(const at::Tensor s, encoder_.embed(b.sketches[c].to(compute_.device), canvases[c], encoder_.params(), how));
+    at::Tensor s = full.narrow(0, b.photos.size(0), n);
+    if (c + 1 < canvases.size()) {
+      HONE_TRY_ASSIGN(s, encoder_.embed(b.sketches[c].to(compute_.device), canvases[c], encoder_.params(), how));
+    }
     at::Tensor negative;
     if (options_.negatives == Negatives::random) {
       negative = photos.narrow(0, n, n);
