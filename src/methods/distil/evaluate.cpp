@@ -210,7 +210,7 @@ Result<Report> evaluation_report(const std::vector<Evaluation>& runs, const std:
   report.parts.push_back(std::move(facts));
 
   Table table{"methods", "Accuracy and cost of one sketch",
-              {{"method", "method"}, {"acc1", "Acc@1", Unit::share, true}, {"acc1_sd", "+- runs", Unit::share}, {"acc5", "Acc@5", Unit::share}, {"acc10", "Acc@10", Unit::share}, {"mrr", "1/rank"},
+              {{"method", "method"}, {"acc1", "Acc@1", Unit::share, true}, {"acc1_sd", "+- runs", Unit::share, false, runs.size() > 1 ? kAll : static_cast<uint8_t>(kJson | kCsv)}, {"acc5", "Acc@5", Unit::share}, {"acc10", "Acc@10", Unit::share}, {"mrr", "1/rank"},
                {"flops", "FLOPs", Unit::count}, {"macs", "MACs", Unit::count}, {"flops_share", "of full", Unit::share}}, {}};
   const auto pooled = [&](const std::vector<Evaluation>& of, size_t s, auto field) {
     std::vector<double> out;
@@ -227,10 +227,20 @@ Result<Report> evaluation_report(const std::vector<Evaluation>& runs, const std:
                           mean(pooled(runs, s, &Scores::reciprocal)), static_cast<int64_t>(std::llround(flops)), static_cast<int64_t>(std::llround(mean(pooled(runs, s, &Scores::macs)))), flops / full});
   }
   report.parts.push_back(std::move(table));
+  Chart plane;
+  plane.kind = Chart::Kind::scatter;
+  plane.title = "Accuracy against work";
+  plane.caption = "FLOPs of one sketch, the policy's own included; up and to the left is better.";
+  plane.table = "methods";
+  plane.label = "method";
+  plane.x = "flops";
+  plane.y = "acc1";
+  plane.log_x = true;
+  report.parts.push_back(std::move(plane));
 
   // Canvases chosen, and how they go with the strokes.
   if (!first.points.empty()) {
-    Table histogram{"canvases", "Canvases chosen", {{"canvas", "canvas"}, {"share", "share of sketches", Unit::share, true}, {"points", "points, median"}}, {}};
+    Table histogram{"canvases", "Canvases chosen", {{"canvas", "canvas"}, {"share", "share of sketches", Unit::share, true}, {"points", "points of their strokes, median"}}, {}};
     for (int64_t canvas : first.canvases) {
       double count = 0;
       std::vector<int64_t> points;
