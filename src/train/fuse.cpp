@@ -4,6 +4,7 @@
 
 #include "train/kernels/attention.h"
 #include "train/kernels/dense.h"
+#include "train/kernels/gate.h"
 #include "train/kernels/norm_act.h"
 
 namespace hone::train {
@@ -134,6 +135,20 @@ std::optional<Fused> attention_group(const View& view, NodeId n) {
                }};
 }
 
+// x * sigmoid(s) with one number a channel.
+std::optional<Fused> gate_group(const View& view, NodeId n) {
+  const Graph& graph = view.graph();
+  const Node& sigmoid = graph.nodes[n];
+  if (sigmoid.type != "Sigmoid") return std::nullopt;
+  const NodeId next = view.only_reader(sigmoid.outputs[0]);
+  if (next == kNoNode || graph.nodes[next].type != "Mul") return std::nullopt;
+  const Node& mul = graph.nodes[next];
+  const ValueId x = mul.inputs[mul.inputs[0] == sigmoid.outputs[0] ? 1 : 0], s = sigmoid.inputs[0];
+  const TensorType &large = graph.value(x).type, &small = graph.value(s).type;
+  if (!large.ranked || !small.ranked || large.shape.size() != 4 || small.shape.size() != 4 || small.shape[1] != large.shape[1] || small.shape[2] != 1 || small.shape[3] != 1) return std::nullopt;
+  return Fused{{n, next}, {x, s}, {mul.outputs[0]}, [](Frame& f) { f.set(0, channel_gate(f[0], f[1])); }};
+}
+
 }  // namespace
 
 std::vector<Fused> fuse(const Graph& graph, const CompileOptions& options, const std::vector<Tensor>& constants) {
@@ -153,8 +168,11 @@ std::vector<Fused> fuse(const Graph& graph, const CompileOptions& options, const
       add(norm_group(view, n));
       continue;
     }
-    if (auto group = dense_group(view, n)) add(std::move(*group));
-    else if (auto attention = attention_group(view, n)) add(std::move(*attention));
+    for (const auto rule : {dense_group, attention_group, gate_group})
+      if (auto group = rule(view, n)) {
+        add(std::move(*group));
+        break;
+      }
   }
   return groups;
 }

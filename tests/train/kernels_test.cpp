@@ -7,6 +7,7 @@
 
 #include "train/kernels/attention.h"
 #include "train/kernels/dense.h"
+#include "train/kernels/gate.h"
 #include "train/kernels/norm_act.h"
 
 namespace {
@@ -165,6 +166,19 @@ TEST(Attention, EqualsItsDefinition) {
     const Tensor dy = at::randn(y.sizes());
     const auto g = gradients(y, dy, {q, k, v}), g2 = gradients(y2, dy.to(at::kDouble), {q2, k2, v2});
     for (size_t i = 0; i < g.size(); ++i) EXPECT_LT((g[i].to(at::kDouble) - g2[i]).abs().max().item<double>(), 2e-5) << "gradient " << i;
+  }
+}
+
+TEST(ChannelGate, EqualsSeparateOperators) {
+  at::manual_seed(10);
+  for (const auto& shape : std::vector<std::vector<int64_t>>{{2, 3, 5, 7}, {3, 40, 1, 1}, {2, 96, 28, 28}}) {
+    const Tensor x = leaf(at::randn(shape).contiguous(at::MemoryFormat::ChannelsLast)), s = leaf(at::randn({shape[0], shape[1], 1, 1}) * 3);
+    const Tensor x2 = leaf(x.to(at::kDouble)), s2 = leaf(s.to(at::kDouble));
+    const Tensor y = hone::train::channel_gate(x, s), y2 = x2 * at::sigmoid(s2), dy = at::randn(shape);
+    EXPECT_LT(error(y, y2), 1e-6);
+    const auto g = gradients(y, dy, {x, s}), g2 = gradients(y2, dy.to(at::kDouble), {x2, s2});
+    EXPECT_LT(error(g[0], g2[0]), 1e-6);
+    EXPECT_LT(error(g[1], g2[1]), 1e-5);
   }
 }
 
