@@ -7,6 +7,7 @@
 #include "methods/distil/retrieve.h"
 #include "methods/plugin_api.h"
 #include "methods/tasks.h"
+#include "train/memory.h"
 #include "train/plugin_api.h"
 
 namespace hone::methods {
@@ -40,6 +41,7 @@ Result<Report> evaluate_runs(const EvalRequest& request) {
 // libtorch throws; nothing of that may cross into the command line.
 template <class T, class Work>
 void guarded(Result<T>& reply, const Work& work) {
+  train::keep_freed_memory();
   try {
     reply = work();
   } catch (const c10::Error& e) {
