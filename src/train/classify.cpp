@@ -3,9 +3,12 @@
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <future>
 #include <map>
 
+#include "data/shuffle.h"
 #include "formats/checkpoint.h"
 #include "ir/infer.h"
 #include "train/classify_data.h"
@@ -24,8 +27,7 @@ struct Options {
   std::string kind, path, train_split, val_split;
   int64_t classes = 10, train_size = 0, val_size = 0, side = 32;   // of drawn patterns
   int64_t batch = 32, val_batch = 64, workers = 2;
-  Normalise normalise;
-  Augment augment;
+  Transform augment, evaluate;   // sizes are set when the network is known
 
   double label_smoothing = 0, mixup = 0, cutmix = 0;
   double bn_momentum = 0.1;
@@ -54,16 +56,27 @@ Options read_options(Recipe& r, const Compute& compute) {
   o.batch = r.integer("data.batch", 32, "images of an optimiser step, over all micro-batches and ranks", 1, 1 << 20);
   o.val_batch = r.integer("data.val_batch", 64, "images at once in validation", 1, 1 << 16);
   o.workers = r.integer("data.workers", 2, "threads that decode; their number changes no result", 1, 256);
+  Normalise normalise;
   const auto triple = [&](const char* key, std::array<float, 3>& value, const char* about) {
     const std::vector<double> given = r.reals(key, {value[0], value[1], value[2]}, about);
-    for (size_t i = 0; i < 3 && given.size() == 3; ++i) value[i] = static_cast<float>(given[i]);
-    return given.size() == 3;
+    for (size_t i = 0; i < std::min<size_t>(3, given.size()); ++i) value[i] = static_cast<float>(given[i]);
   };
-  triple("data.mean", o.normalise.mean, "subtracted from each channel of [0, 1]");
-  triple("data.std", o.normalise.std, "then divided by");
-  o.augment.min_area = r.real("augment.min_area", 0.35, "random crop: smallest share of the picture; 1: centre crop", 0.01, 1);
-  o.augment.flip = r.flag("augment.flip", true, "left and right exchanged half of the time");
-  o.augment.erase = r.real("augment.erase", 0, "probability of an erased rectangle", 0, 1);
+  triple("data.mean", normalise.mean, "red, green, blue; subtracted from values in [0, 1]");
+  triple("data.std", normalise.std, "then divided by");
+  Transform& t = o.augment;
+  const std::string crop = r.text("augment.crop", o.kind == "folder" ? "random_resized" : "padded", "how a picture becomes the network's size", {"random_resized", "padded", "centre", "stretch"});
+  t.crop = crop == "padded" ? Crop::padded : crop == "centre" ? Crop::centre : crop == "stretch" ? Crop::stretch : Crop::random_resized;
+  t.min_area = r.real("augment.min_area", 0.08, "random_resized: smallest share of the picture", 0.001, 1);
+  t.padding = static_cast<int>(r.integer("augment.padding", 4, "padded: pixels at either side", 0, 1024));
+  t.flip = r.real("augment.flip", 0.5, "probability of exchanging left and right", 0, 1);
+  t.brightness = r.real("augment.brightness", 0, "colour jitter: factor in 1 +- value", 0, 1);
+  t.contrast = r.real("augment.contrast", 0, "likewise", 0, 1);
+  t.saturation = r.real("augment.saturation", 0, "likewise", 0, 1);
+  t.hue = r.real("augment.hue", 0, "turn in +- value", 0, 0.5);
+  t.rand_augment.operations = static_cast<int>(r.integer("augment.rand_augment", 0, "operations of RandAugment; 0: off", 0, 16));
+  t.rand_augment.magnitude = r.real("augment.magnitude", 9, "of RandAugment, 0 to 30", 0, 30);
+  t.erase = r.real("augment.erase", 0, "probability of an erased rectangle", 0, 1);
+  t.normalise = o.evaluate.normalise = normalise;
   o.label_smoothing = r.real("loss.label_smoothing", 0, "share of the target spread over all classes", 0, 1);
   o.mixup = r.real("loss.mixup", 0, "alpha of mixup; 0: off", 0);
   o.cutmix = r.real("loss.cutmix", 0, "alpha of cutmix; 0: off; with mixup, each step draws one of them", 0);
@@ -126,7 +139,7 @@ class Classify : public Task {
       const int64_t n = std::min(o_.val_batch, size - from);
       std::vector<int64_t> indices(static_cast<size_t>(o_.val_batch));  // the last batch is filled up: one program serves all
       for (int64_t i = 0; i < o_.val_batch; ++i) indices[static_cast<size_t>(i)] = std::min(from + i, size - 1);
-      HONE_TRY_ASSIGN(const Batch batch, load_batch(val, indices, side(), o_.normalise, nullptr, 0, 0, 0, static_cast<int>(o_.workers)));
+      HONE_TRY_ASSIGN(const Batch batch, load_batch(val, indices, o_.evaluate, 0, 0, 0, static_cast<int>(o_.workers)));
       HONE_TRY_ASSIGN(at::Tensor logits, run_network(params, batch.images.to(o_.compute.device), run));
       logits = logits.to(at::kFloat).narrow(0, 0, n);
       const at::Tensor labels = batch.labels.to(o_.compute.device).narrow(0, 0, n);
@@ -157,7 +170,6 @@ class Classify : public Task {
 
  private:
   int64_t train_size() const { return static_cast<int64_t>(set_.train.labels.size()); }
-  int side() const { return static_cast<int>(side_); }
 
   Status open_network() {
     const auto classes = static_cast<int64_t>(set_.classes.size());
@@ -174,7 +186,12 @@ class Classify : public Task {
     const Shape &in = typed.value(typed.inputs[0]).type.shape, &out = typed.value(typed.outputs[0]).type.shape;
     if (in.size() != 4 || in[1] != 3 || in[2] != in[3]) return fail(Code::unsupported, fmt::format("takes {}, expected square RGB images", to_string(in)), name);
     if (out.size() != 2 || out[1] != classes) return fail(Code::invalid, fmt::format("gives {}, the data have {} classes", to_string(out), classes), name);
-    side_ = in[2];
+    const int side = static_cast<int>(in[2]);
+    for (Transform* t : {&o_.augment, &o_.evaluate}) t->width = t->height = side;
+    // Drawn patterns have the size that was asked for: nothing is cut off.
+    if (o_.kind == "patterns") o_.evaluate.crop = Crop::stretch;
+    o_.evaluate.resize = side * 8 / 7;
+    for (const Transform* t : {&o_.augment, &o_.evaluate}) HONE_TRY(check(*t));
     HONE_TRY_ASSIGN(params_, Params::of(typed, o_.compute.seed));
     if (!o_.weights.empty()) {
       HONE_TRY_ASSIGN(NamedTensors tensors, hone::read_checkpoint(o_.weights));
@@ -211,9 +228,10 @@ class Classify : public Task {
 
   Result<Batch> batch_of(int64_t step, int64_t micro, int64_t micros) const {
     const int64_t epoch = step / steps_per_epoch(), size = o_.batch / micros, first = micro * size;
-    const std::vector<int64_t> order = epoch_order(train_size(), o_.compute.seed, epoch);
-    const auto begin = order.begin() + (step % steps_per_epoch()) * o_.batch + first;
-    return load_batch(set_.train, {begin, begin + size}, side(), o_.normalise, &o_.augment, o_.compute.seed, step, first, static_cast<int>(o_.workers));
+    const Shuffle order(static_cast<uint64_t>(train_size()), derive_seed(o_.compute.seed, static_cast<uint64_t>(epoch)));
+    std::vector<int64_t> indices(static_cast<size_t>(size));
+    for (int64_t i = 0; i < size; ++i) indices[static_cast<size_t>(i)] = static_cast<int64_t>(order(static_cast<uint64_t>((step % steps_per_epoch()) * o_.batch + first + i)));
+    return load_batch(set_.train, indices, o_.augment, o_.compute.seed, step, first, static_cast<int>(o_.workers));
   }
 
   // Loads while the network computes: after each batch, the one that the next call will ask for. A wrong guess (other
@@ -266,7 +284,7 @@ class Classify : public Task {
   LabelledSet set_;
   Graph graph_;
   Params params_;
-  int64_t side_ = 0, stride_ = 1, first_ = 0;
+  int64_t stride_ = 1, first_ = 0;
   std::map<int64_t, Program> programs_;
   std::map<int64_t, Graph> typed_;
   std::vector<std::string> notes_;

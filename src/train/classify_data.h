@@ -9,17 +9,17 @@
 #include <vector>
 
 #include "core/error.h"
+#include "data/augment.h"
 #include "data/image_folder.h"
-#include "data/resize.h"
 #include "run/manifest.h"
 
 namespace hone::train {
 
-// Labelled pictures of one split. load() is thread-safe.
+// Labelled pictures of one split. write() puts one into a batch as the transform says; thread-safe.
 struct LabelledImages {
   std::string name;
   std::vector<int64_t> labels;
-  std::function<Status(int64_t index, int min_side, Image& out)> load;
+  std::function<Status(int64_t index, const Transform& transform, uint64_t seed, float* out)> write;
 };
 
 struct LabelledSet {
@@ -34,23 +34,13 @@ Result<LabelledSet> labelled_folder(const std::string& path, const std::string& 
 // Nothing to download, learnt in a minute, and hard enough that a network without training stays at chance.
 LabelledSet drawn_patterns(int64_t classes, int64_t train_size, int64_t val_size, int side);
 
-struct Augment {
-  double min_area = 0.35;   // random crop: share of the picture, with aspect ratios 3/4 to 4/3; 1: centre crop
-  bool flip = true;
-  double erase = 0;         // probability of a random rectangle set to the mean (Zhong et al. 2020)
-};
-
-// Order of an epoch: a permutation that depends on (seed, epoch) alone.
-std::vector<int64_t> epoch_order(int64_t size, uint64_t seed, int64_t epoch);
-
 struct Batch {
   at::Tensor images;   // N x 3 x side x side, channels-last, normalised
   at::Tensor labels;   // N, int64
 };
 
-// `indices` of `set`; each picture is augmented from (seed, key, its place among `indices` plus `first`), so that neither
-// the number of workers nor the cutting into micro-batches changes it. augment null: resize and centre crop at 7/8.
-Result<Batch> load_batch(const LabelledImages& set, const std::vector<int64_t>& indices, int side, const Normalise& normalise, const Augment* augment, uint64_t seed, int64_t key,
-                         int64_t first, int workers);
+// `indices` of `set`. Each picture is transformed by a seed of (seed, key, its place among `indices` plus `first`), so that
+// neither the number of workers nor the cutting into micro-batches changes it.
+Result<Batch> load_batch(const LabelledImages& set, const std::vector<int64_t>& indices, const Transform& transform, uint64_t seed, int64_t key, int64_t first, int workers);
 
 }  // namespace hone::train

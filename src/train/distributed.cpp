@@ -72,8 +72,9 @@ namespace {
 
 // The other end of a broken connection is a rank that died, or one that saw another die.
 tl::unexpected<Error> lost(int rank, int world, const std::exception& e) {
-  std::string what = e.what();
-  what = what.substr(0, what.find('\n'));
+  std::string what = e.what();  // "[pair.cc:537] Read error ...: Connection reset by peer. Advice ..."
+  if (const size_t place = what.find("] "); what.starts_with('[') && place != std::string::npos) what.erase(0, place + 2);
+  what = what.substr(0, std::min(what.find('\n'), what.find(". ")));
   return fail(Code::failed, fmt::format("rank {} of {} lost contact with the others: {}", rank, world, what), {}, "run the same command again to go on from the last checkpoint; any number of ranks will do");
 }
 

@@ -1,6 +1,6 @@
 // What the documents show is what the program does: every `$ hone ...` line of a ```console block in README.md and
 // docs/*.md is run, and the output that follows it is compared (`2>&1` shows errors). A line "..." stands for any lines.
-// The blocks of one document run in order in one folder, where light_resnet50.onnx lies.
+// The blocks of one document run in order in one folder, where light_resnet50.onnx and recipes/classify lie.
 //
 //   HONE_UPDATE_DOCS=1 build/release/test_cli --gtest_filter='Docs.*'   writes the outputs of today into the documents
 #include <gtest/gtest.h>
@@ -78,6 +78,7 @@ TEST(Docs, CommandsDoWhatTheDocumentsShow) {
   for (const fs::path& file : files) {
     const std::string folder = scratch_folder();
     if (const fs::path model = light_model(); !model.empty()) fs::copy_file(model, folder + "/light_resnet50.onnx");
+    for (const auto& recipe : fs::directory_iterator(fs::path(HONE_SOURCE_DIR) / "recipes/classify")) fs::copy_file(recipe.path(), folder + "/" + recipe.path().filename().string());
     std::vector<std::string> lines = lines_of(read_file(file.string()));
     ptrdiff_t moved = 0;  // lines added by updates so far
     for (const Shown& s : shown_in(lines_of(read_file(file.string())))) {

@@ -1,0 +1,108 @@
+// hone train and hone launch as a person runs them, on a network that trains in a second.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "cli/run_hone.h"
+
+namespace hone::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::string kSource = HONE_SOURCE_DIR;
+
+Ran in_source(const std::string& command) { return shell(command, kSource); }
+
+std::string train(const std::string& run, const std::string& more = "") { return "hone train tests/cli/data/tiny.toml " + run + " " + more; }
+
+double metric(const std::string& json, const std::string& name) {  // of the last validation
+  const size_t at = json.find("\"" + name + "\": ", json.find("\"last\""));
+  return at == std::string::npos ? -1 : std::stod(json.substr(at + name.size() + 4));
+}
+
+TEST(Train, LearnsAndGoesOn) {
+  const std::string run = scratch_folder() + "/run";
+  const Ran first = in_source(train(run));
+  ASSERT_EQ(first.exit, 0) << first.err;
+  const std::string result = read_file(run + "/result.json");
+  EXPECT_GT(metric(result, "top1"), 0.6) << result;
+  EXPECT_NE(first.out.find("192 steps"), std::string::npos) << first.out;
+  // A finished run is left as it is; the run directory is its own recipe.
+  const std::string before = read_file(run + "/checkpoints/last.state");
+  EXPECT_EQ(in_source("hone train " + run + " " + run).exit, 0);
+  EXPECT_EQ(read_file(run + "/checkpoints/last.state"), before);
+  // Another recipe does not go on with it.
+  const Ran other = in_source(train(run, "--set optimiser.lr=0.1"));
+  EXPECT_EQ(other.exit, 1);
+  EXPECT_NE(other.err.find("lr"), std::string::npos) << other.err;
+}
+
+TEST(Train, MistakesAreNamed) {
+  const std::string run = scratch_folder() + "/run";
+  const auto says = [&](const std::string& more, const std::string& text) {
+    const Ran ran = in_source(train(run, more));
+    EXPECT_NE(ran.exit, 0) << more;
+    EXPECT_NE(ran.err.find(text), std::string::npos) << more << "\n" << ran.err;
+    EXPECT_FALSE(fs::exists(run + "/checkpoints")) << more;
+  };
+  says("--set optimiser.rate=0.1", "optimiser.rate");
+  says("--set optimiser.kind=adan", "adamw");
+  says("--set task=clasify", "classify");
+  says("--set network.name=timm/resnet51", "timm/resnet50");
+  says("--set data.kind=folder", "data.path");
+  says("--set data.kind=folder --set data.path=/nowhere/at/all", "/nowhere/at/all");
+  says("--set train.accumulate=3", "micro-batches");
+  says("--set network.weights=tests/cli/data/tiny.toml", "tiny.toml");
+}
+
+TEST(Train, KilledAtAnyMomentComesOutTheSame) {
+  const Ran ran = in_source("HONE=$(command -v hone) scripts/kill-resume 10 tests/cli/data/tiny.toml");
+  EXPECT_EQ(ran.exit, 0) << ran.out << ran.err;
+  EXPECT_NE(ran.out.find("10 kills"), std::string::npos) << ran.out;
+}
+
+TEST(Launch, TwoRanksDoTheWorkOfOne) {
+  const std::string folder = scratch_folder();
+  // Without BatchNorm's statistics two halves are the whole.
+  const std::string plain = "--set batch_norm.freeze=true --set train.epochs=2";
+  ASSERT_EQ(in_source(train(folder + "/one", plain)).exit, 0);
+  const Ran two = in_source("hone launch -n 2 -- train tests/cli/data/tiny.toml " + folder + "/two " + plain);
+  ASSERT_EQ(two.exit, 0) << two.err;
+  const std::string one = read_file(folder + "/one/result.json"), both = read_file(folder + "/two/result.json");
+  EXPECT_NEAR(metric(one, "loss"), metric(both, "loss"), 1e-4) << one << both;
+  EXPECT_NE(read_file(folder + "/two/manifest.json").find("\"ranks\": \"2\""), std::string::npos);
+}
+
+TEST(Launch, OneRankLostEndsAllAndTheRunGoesOn) {
+  const std::string run = scratch_folder() + "/run";
+  // Rank 1 is killed while both are at work.
+  const Ran ran = in_source("hone launch -n 2 -- train tests/cli/data/tiny.toml " + run + " --set train.epochs=400 & l=$!; "
+                            "while ! grep -q validate " + run + "/events.jsonl 2>/dev/null; do sleep 0.1; kill -0 $l || exit 3; done; "
+                            "set -- $(cat /proc/$l/task/$l/children); kill -9 $2; wait $l");
+  EXPECT_EQ(ran.exit, 1) << ran.err;
+  EXPECT_NE(ran.err.find("rank 1 of 2 was ended by signal 9"), std::string::npos) << ran.err;
+  EXPECT_NE(ran.err.find("rank 0 of 2 lost contact"), std::string::npos) << ran.err;
+  EXPECT_FALSE(in_source("hone runs show " + run).exit);
+}
+
+TEST(Launch, UsageIsChecked) {
+  EXPECT_EQ(hone("launch -n 0 -- zoo").exit, 2);
+  EXPECT_EQ(hone("launch -n 2").exit, 2);
+  const Ran ran = hone("launch -n 1 -- zoo no/such/net --tensors");
+  EXPECT_EQ(ran.exit, 1);
+  EXPECT_NE(ran.err.find("rank 0 of 1"), std::string::npos) << ran.err;
+}
+
+TEST(Train, WithoutThePlugInSaysWhatToDo) {
+  const std::string folder = scratch_folder();
+  fs::copy_file(HONE_BINARY, folder + "/hone");
+  const Ran ran = shell("./hone train " + kSource + "/tests/cli/data/tiny.toml run", folder);
+  EXPECT_EQ(ran.exit, 1);
+  EXPECT_NE(ran.err.find("libhone_train.so"), std::string::npos) << ran.err;
+  EXPECT_NE(ran.err.find("scripts/setup"), std::string::npos) << ran.err;
+}
+
+}  // namespace
+}  // namespace hone::test
