@@ -58,7 +58,8 @@ Options read_options(Recipe& r, const Compute& compute) {
   o.workers = r.integer("data.workers", 2, "threads that decode; their number changes no result", 1, 256);
   Normalise normalise;
   const auto triple = [&](const char* key, std::array<float, 3>& value, const char* about) {
-    const std::vector<double> given = r.reals(key, {value[0], value[1], value[2]}, about);
+    const auto decimal = [](float v) { return std::round(static_cast<double>(v) * 1e6) / 1e6; };  // 0.485, not the float beside it
+    const std::vector<double> given = r.reals(key, {decimal(value[0]), decimal(value[1]), decimal(value[2])}, about);
     for (size_t i = 0; i < std::min<size_t>(3, given.size()); ++i) value[i] = static_cast<float>(given[i]);
   };
   triple("data.mean", normalise.mean, "red, green, blue; subtracted from values in [0, 1]");

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 namespace hone::train {
@@ -29,6 +30,14 @@ Result<RunDir> open_run(const std::string& path, const std::string& frozen_recip
   HONE_TRY(sent);
   if (!ranks.first() && opened.item<double>() != 0) run = RunDir::open(path);
   return run;
+}
+
+void discard_run(const RunDir& run) {
+  namespace fs = std::filesystem;
+  std::error_code ec;
+  if (!fs::is_empty(run.file("checkpoints"), ec) || ec) return;
+  for (const char* name : {"checkpoints", "recipe.toml", "events.jsonl", "lock"}) fs::remove(run.file(name), ec);
+  fs::remove(run.path(), ec);  // not when something else is in it
 }
 
 Result<Log> Log::open(RunDir& run) {

@@ -13,6 +13,9 @@ namespace hone::train {
 // Rank 0 makes or opens the run and holds its lock; the others open it for reading once it is there, and fail when rank 0 does.
 Result<RunDir> open_run(const std::string& path, const std::string& frozen_recipe, Ranks& ranks);
 
+// Takes back a run that open_run() has just made and that nothing was trained in. A folder with anything else in it stays.
+void discard_run(const RunDir& run);
+
 // Events go to events.jsonl and, as scalars, to tensorboard/. TensorBoard keeps the newer of steps that repeat after a resume.
 class Log {
  public:

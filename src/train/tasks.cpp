@@ -58,7 +58,12 @@ Result<Trained> run_training(const std::string& recipe, const std::string& run, 
   HONE_TRY_ASSIGN(RunDir dir, open_run(run, p.frozen, ranks));
   try {
     at::set_num_threads(p.options->compute.threads);
-    HONE_TRY_ASSIGN(const std::unique_ptr<Task> task, p.make(dir));
+    Result<std::unique_ptr<Task>> made = p.make(dir);
+    if (!made) {
+      if (ranks.first() && !dir.resumed()) discard_run(dir);  // a mistake in the recipe can be put right under the same name
+      return fail(std::move(made).error());
+    }
+    const std::unique_ptr<Task> task = std::move(*made);
     HONE_TRY_ASSIGN(Finished finished, train(*p.options, dir, *task, ranks));
     return Trained{std::move(finished), task->watched(), ranks.rank()};
   } catch (const c10::Error& e) {
