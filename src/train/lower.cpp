@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 namespace hone::train {
 
@@ -40,6 +41,9 @@ std::optional<at::ScalarType> scalar_type(DType t) {
     case DType::f8e5m2: return at::kFloat8_e5m2;
     case DType::f8e5m2fnuz: return at::kFloat8_e5m2fnuz;
     case DType::f8e8m0: return at::kFloat8_e8m0fnu;
+    case DType::i4: case DType::i2: return at::kChar;
+    case DType::u4: case DType::u2: return at::kByte;
+    case DType::f4e2m1: return at::kFloat;
     default: return std::nullopt;
   }
 }
@@ -68,6 +72,24 @@ std::optional<double> constant_number(const Lowering& c, size_t i) {
   return t.to(at::kDouble).item<double>();
 }
 
+std::pair<double, double> limits(DType t) {
+  switch (t) {
+    case DType::u8: return {0, 255};
+    case DType::i8: return {-128, 127};
+    case DType::u16: return {0, 65535};
+    case DType::i16: return {-32768, 32767};
+    case DType::u4: return {0, 15};
+    case DType::i4: return {-8, 7};
+    case DType::u2: return {0, 3};
+    case DType::i2: return {-2, 1};
+    case DType::f8e4m3fn: return {-448, 448};
+    case DType::f8e4m3fnuz: return {-240, 240};
+    case DType::f8e5m2: case DType::f8e5m2fnuz: return {-57344, 57344};
+    case DType::f4e2m1: return {-6, 6};
+    default: return {-std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity()};
+  }
+}
+
 at::Tensor along_channels(const at::Tensor& v, int64_t rank) {
   at::Tensor out = v.reshape({1, -1});
   for (int64_t i = 2; i < rank; ++i) out = out.unsqueeze(-1);
@@ -84,6 +106,12 @@ at::Tensor widened(const at::Tensor& t) {
   return t.scalar_type() == at::kUInt64 ? t.contiguous().view(at::kLong) : t.to(at::kLong);
 }
 
+// A 4-bit float: sign, two bits of exponent, one of mantissa.
+static float f4_value(int code) {
+  static constexpr float kMagnitude[] = {0, 0.5f, 1, 1.5f, 2, 3, 4, 6};
+  return code & 8 ? -kMagnitude[code & 7] : kMagnitude[code & 7];
+}
+
 Result<at::Tensor> to_torch(const Tensor& tensor) {
   const auto type = scalar_type(tensor.dtype);
   if (!type) return fail(Code::unsupported, fmt::format("libtorch has no element type {}", name(tensor.dtype)));
@@ -92,6 +120,15 @@ Result<at::Tensor> to_torch(const Tensor& tensor) {
   if (!bytes || !tensor.has_data() || static_cast<uint64_t>(*bytes) != tensor.bytes.size)
     return fail(Code::invalid, fmt::format("{}{} does not hold its contents", name(tensor.dtype), to_string(tensor.shape)));
   at::Tensor out = at::empty(tensor.shape, at::TensorOptions(*type));
+  if (const int width = bits(tensor.dtype); width < 8) {
+    for (int64_t i = 0; i < *n; ++i) {
+      const auto code = static_cast<int>(tensor.bytes.data[i * width / 8]) >> (i * width % 8) & ((1 << width) - 1);
+      if (tensor.dtype == DType::f4e2m1) out.mutable_data_ptr<float>()[i] = f4_value(code);
+      else if (*type == at::kByte) out.mutable_data_ptr<uint8_t>()[i] = static_cast<uint8_t>(code);
+      else out.mutable_data_ptr<int8_t>()[i] = static_cast<int8_t>(code < 1 << (width - 1) ? code : code - (1 << width));
+    }
+    return out;
+  }
   if (*bytes) std::memcpy(out.mutable_data_ptr(), tensor.bytes.data, tensor.bytes.size);
   return out;
 }

@@ -130,7 +130,12 @@ class IntsOperand {
 
 // The number in a constant of one element, if input i is one.
 std::optional<double> constant_number(const Lowering& c, size_t i);
+// Types of less than 8 bits live in wider ones, an element each: i4 and i2 in i8, u4 and u2 in u8, f4e2m1 in f32.
 std::optional<at::ScalarType> scalar_type(DType t);
+// Smallest and largest number of a type of at most 16 bits that is quantised to; infinite for the others.
+std::pair<double, double> limits(DType t);
+// x as ONNX's Cast converts it; train/lower_cast.cpp.
+at::Tensor cast(const at::Tensor& x, DType to, bool saturate, std::string_view round_mode = "up");
 std::optional<DType> dtype_of(at::ScalarType t);
 // `axis` counted from the front.
 inline int64_t wrap(int64_t axis, int64_t rank) { return axis < 0 ? axis + rank : axis; }

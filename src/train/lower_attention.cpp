@@ -103,7 +103,7 @@ Result<Step> lower_attention(const Lowering& c) {
     show(1, logits);
     if (bias.defined()) logits = logits + bias;
     show(2, logits);
-    const Tensor shares = at::softmax(logits, -1);
+    const Tensor shares = at::_safe_softmax(logits, -1);  // rows that see nothing give zeros
     show(3, shares);
     const Tensor y = at::matmul(shares.to(v.scalar_type()), v);
     f.set(0, pack ? packed(y) : y);
@@ -125,8 +125,8 @@ Result<Step> lower_linear_attention(const Lowering& c) {
     const double by = scale != 0 ? scale : 1 / std::sqrt(static_cast<double>(k.size(3)));
     Tensor state = f.has(3) ? f[3] : at::zeros({q.size(0), kv_heads, k.size(3), v.size(3)}, q.options());
     std::vector<Tensor> out;
-    // One factor a head and token, or one a key dimension: batch x heads x (1 or dim) x 1.
-    const auto per_head = [&](const Tensor& t, int64_t at_) { return t.select(1, at_).reshape({t.size(0), kv_heads, -1, 1}); };
+    // One factor a token, a head and token, or a key dimension: batch x (1 or heads) x (1 or dim) x 1.
+    const auto per_head = [&](const Tensor& t, int64_t at_) { return t.select(1, at_).reshape({t.size(0), t.size(-1) == 1 ? 1 : kv_heads, -1, 1}); };
     for (int64_t t = 0; t < tokens; ++t) {
       const Tensor kt = k.select(2, t).unsqueeze(-1), vt = v.select(2, t).unsqueeze(-2);
       if (gated && f.has(4)) state = state * at::exp(per_head(f[4], t));

@@ -17,37 +17,18 @@ Tensor spread(const Tensor& v, const Tensor& x, int64_t axis, int64_t block) {
   return v.reshape(shape);
 }
 
-bool is_f8(at::ScalarType t) { return t == at::kFloat8_e4m3fn || t == at::kFloat8_e4m3fnuz || t == at::kFloat8_e5m2 || t == at::kFloat8_e5m2fnuz; }
-
-std::pair<double, double> range(at::ScalarType t) {
-  switch (t) {
-    case at::kByte: return {0, 255};
-    case at::kChar: return {-128, 127};
-    case at::kUInt16: return {0, 65535};
-    case at::kShort: return {-32768, 32767};
-    case at::kFloat8_e4m3fn: return {-448, 448};
-    case at::kFloat8_e4m3fnuz: return {-240, 240};
-    default: return {-57344, 57344};
-  }
-}
-
 Result<Step> lower_quantize(const Lowering& c) {
-  at::ScalarType asked = at::kByte;
-  if (c.attrs().integer("output_dtype", 0)) {
-    HONE_TRY_ASSIGN(asked, c.dtype("output_dtype", DType::u8));
-  }
-  return Step([asked, axis = c.attrs().integer("axis", 1), block = c.attrs().integer("block_size", 0), saturate = c.attrs().integer("saturate", 1) != 0](Frame& f) {
+  DType declared = static_cast<DType>(c.attrs().integer("output_dtype", 0));
+  if (c.has_input(2)) declared = c.input(2).type.dtype;
+  else if (declared == DType::undefined) declared = DType::u8;
+  return Step([declared, axis = c.attrs().integer("axis", 1), block = c.attrs().integer("block_size", 0), saturate = c.attrs().integer("saturate", 1) != 0](Frame& f) {
+    const DType type = declared != DType::undefined ? declared : dtype_of(f[2].scalar_type()).value_or(DType::u8);
     const Tensor x = f[0].to(at::kFloat);
-    const at::ScalarType type = f.has(2) ? f[2].scalar_type() : asked;
-    const Tensor scale = spread(f[1].to(at::kFloat), x, axis, block);
-    Tensor y = x / scale;
-    if (is_f8(type)) {
-      if (saturate) y = at::clamp(y, range(type).first, range(type).second);
-      return f.set(0, y.to(type));
-    }
+    Tensor y = x / spread(f[1].to(at::kFloat), x, axis, block);
+    if (is_float(type)) return f.set(0, cast(y, type, saturate));
     y = at::round(y);
     if (f.has(2)) y = y + spread(f[2].to(at::kFloat), x, axis, block);
-    f.set(0, at::clamp(y, range(type).first, range(type).second).to(at::kLong).to(type));
+    f.set(0, at::clamp(y, limits(type).first, limits(type).second).to(at::kLong).to(*scalar_type(type)));
   });
 }
 

@@ -160,38 +160,20 @@ Result<Step> lower_pad(const Lowering& c) {
   });
 }
 
-bool is_f8(at::ScalarType t) {
-  return t == at::kFloat8_e4m3fn || t == at::kFloat8_e4m3fnuz || t == at::kFloat8_e5m2 || t == at::kFloat8_e5m2fnuz;
-}
-
-double largest_f8(at::ScalarType t) {
-  switch (t) {
-    case at::kFloat8_e4m3fn: return 448;
-    case at::kFloat8_e4m3fnuz: return 240;
-    default: return 57344;  // both kinds of e5m2
-  }
-}
-
-// Casts of ONNX: to 8-bit floats with saturation, infinities included; to bool by comparison with zero.
-Tensor cast(const Tensor& x, at::ScalarType to, bool saturate) {
-  if (x.scalar_type() == to) return x;
-  if (is_f8(to) && saturate) return at::clamp(x.to(at::kFloat), -largest_f8(to), largest_f8(to)).to(to);
-  if (is_f8(to)) return x.to(at::kFloat).to(to);
-  if (is_f8(x.scalar_type())) return x.to(at::kFloat).to(to);
-  // A float below zero has no unsigned value; through 64 bits it wraps as C's conversions of integers do.
-  if (at::isFloatingType(x.scalar_type()) && (to == at::kByte || to == at::kUInt16 || to == at::kUInt32 || to == at::kUInt64)) return x.to(at::kLong).to(to);
-  return x.to(to);
-}
-
 Result<Step> lower_cast(const Lowering& c) {
   if (c.has_input(0) && c.input(0).type.dtype == DType::string) return c.unsupported("libtorch has no strings");
-  HONE_TRY_ASSIGN(const at::ScalarType to, c.dtype("to", DType::undefined));
-  if (to == at::kFloat8_e8m0fnu) return c.unsupported("rounding to f8e8m0");
-  return Step([to, saturate = c.attrs().integer("saturate", 1) != 0](Frame& f) { f.set(0, cast(f[0], to, saturate)); });
+  HONE_TRY(c.dtype("to", DType::undefined));
+  const auto to = static_cast<DType>(c.attrs().integer("to", 0));
+  return Step([to, saturate = c.attrs().integer("saturate", 1) != 0, mode = std::string(c.attrs().text("round_mode", "up"))](Frame& f) { f.set(0, cast(f[0], to, saturate, mode)); });
 }
 
+// The type is the second operand's: as the graph declares it, which knows types that libtorch lacks.
 Result<Step> lower_cast_like(const Lowering& c) {
-  return Step([saturate = c.attrs().integer("saturate", 1) != 0](Frame& f) { f.set(0, cast(f[0], f[1].scalar_type(), saturate)); });
+  const DType declared = c.input(1).type.dtype;
+  if (declared == DType::string || c.input(0).type.dtype == DType::string) return c.unsupported("libtorch has no strings");
+  return Step([declared, saturate = c.attrs().integer("saturate", 1) != 0, mode = std::string(c.attrs().text("round_mode", "up"))](Frame& f) {
+    f.set(0, cast(f[0], declared != DType::undefined ? declared : dtype_of(f[1].scalar_type()).value_or(DType::f32), saturate, mode));
+  });
 }
 
 Result<Step> lower_bit_cast(const Lowering& c) {

@@ -157,6 +157,7 @@ Result<Program> Program::compile(const Graph& graph, const CompileOptions& optio
 const std::vector<Program::Slot>& Program::state() const { return impl_->state; }
 const std::vector<std::string>& Program::inputs() const { return impl_->inputs; }
 const std::vector<std::string>& Program::outputs() const { return impl_->outputs; }
+bool Program::holds(const std::string& value) const { return impl_->by_name.contains(value); }
 
 Result<std::vector<at::Tensor>> Program::run(const std::vector<at::Tensor>& inputs, const std::vector<at::Tensor>& state, const RunOptions& options) const {
   return execute(impl_->output_slots, false, inputs, state, options);

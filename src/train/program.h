@@ -57,6 +57,9 @@ class Program {
   // Inputs in the graph's order (an optional input left out is an undefined tensor). An error names the node.
   Result<std::vector<at::Tensor>> run(const std::vector<at::Tensor>& inputs, const std::vector<at::Tensor>& state, const RunOptions& options) const;
 
+  // True for values that run_to can give: those inside fused groups are not there.
+  bool holds(const std::string& value) const;
+
   // The same, stopping at named values of the graph: for comparing networks node by node.
   Result<std::vector<at::Tensor>> run_to(const std::vector<std::string>& values, const std::vector<at::Tensor>& inputs,
                                          const std::vector<at::Tensor>& state, const RunOptions& options) const;
@@ -68,7 +71,8 @@ class Program {
   std::shared_ptr<const Impl> impl_;
 };
 
-// Tensor values to libtorch and back. Types that libtorch lacks (4-bit, strings): Code::unsupported.
+// Tensor values to libtorch and back. Types of 2 and 4 bits come out one element per 8-bit integer (f4e2m1: per f32);
+// strings: Code::unsupported.
 Result<at::Tensor> to_torch(const Tensor& tensor);
 Result<Tensor> from_torch(const at::Tensor& tensor);
 

@@ -2,7 +2,6 @@
 // the lowering and match what they record. tests/conformance/onnx_run.txt lists those that pass: a listed case that fails
 // and an unlisted one that passes are both errors; HONE_UPDATE=1 writes the list anew. $HONE_ONNX_SHOW prints why cases
 // fail.
-#include <ATen/ATen.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -14,8 +13,7 @@
 
 #include "formats/onnx_case.h"
 #include "formats/onnx_read.h"
-#include "ir/infer.h"
-#include "train/program.h"
+#include "train/check.h"
 
 namespace hone::train {
 namespace {
@@ -40,55 +38,17 @@ std::vector<std::string> cases_below(const std::string& root) {
   return out;
 }
 
-// As ONNX's own backend tests compare: 1e-3 relative, 1e-7 absolute; half precision by its own resolution.
-std::string difference(const at::Tensor& got, const at::Tensor& want) {
-  if (got.scalar_type() != want.scalar_type()) return fmt::format("is {}, recorded as {}", c10::toString(got.scalar_type()), c10::toString(want.scalar_type()));
-  if (got.sizes() != want.sizes()) return fmt::format("has {} dimensions or other sizes than recorded", got.dim());
-  if (want.numel() == 0) return "";
-  if (at::isComplexType(want.scalar_type())) return at::allclose(got, want, 1e-3, 1e-6, true) ? "" : "differs";
-  const bool real = at::isFloatingType(want.scalar_type());
-  if (!real) return at::equal(got.to(at::kLong), want.to(at::kLong)) ? "" : "differs";
-  const bool half = want.scalar_type() == at::kHalf, brief = want.scalar_type() == at::kBFloat16;
-  const at::Tensor a = got.to(at::kFloat).to(at::kDouble), b = want.to(at::kFloat).to(at::kDouble);
-  const bool close = want.scalar_type() == at::kDouble ? at::allclose(got, want, 1e-3, 1e-7, true) : at::allclose(a, b, brief ? 2e-2 : 1e-3, half || brief ? 1e-3 : 1e-6, true);
-  return close ? "" : fmt::format("differs by up to {}", (a - b).abs().max().item<double>());
-}
-
-// Empty when the case passes, else why it does not.
+// Empty when the case passes, else why it does not. ONNX's own backend tests compare with 1e-3 relative, 1e-7 absolute.
 std::string failure(const std::string& folder) {
   auto graph = read_onnx(folder + "/model.onnx");
   if (!graph) return "reading: " + graph.error().text();
   for (const std::string& u : unsupported_operators(*graph)) return "reading: " + u;
-  auto recorded = read_case(*graph, folder + "/test_data_set_0");
-  if (!recorded) return "reading: " + recorded.error().text();
-  CompileOptions options;
-  auto program = Program::compile(*graph, options);
-  if (!program) return program.error().text();
-  std::vector<at::Tensor> inputs, state;
-  for (const auto& t : recorded->inputs) {
-    inputs.emplace_back();
-    if (!t) continue;
-    auto tensor = to_torch(*t);
-    if (!tensor) return tensor.error().text();
-    inputs.back() = *tensor;
-  }
-  for (const ValueId v : graph->state()) {
-    if (!graph->value(v).data) return "a parameter has no contents";
-    auto tensor = to_torch(*graph->value(v).data);
-    if (!tensor) return tensor.error().text();
-    state.push_back(*tensor);
-  }
-  at::NoGradGuard quiet;
-  auto out = program->run(inputs, state, {});
-  if (!out) return out.error().text();
+  auto check = check_recorded(*graph, folder + "/test_data_set_0", {.tolerance = {1e-3, 1e-6}});
+  if (!check) return check.error().text();
   std::string why;
-  for (size_t i = 0; i < recorded->outputs.size(); ++i) {
-    if (!recorded->outputs[i]) continue;
-    auto want = to_torch(*recorded->outputs[i]);
-    if (!want) return want.error().text();
-    if (!(*out)[i].defined()) return "an output is missing";
-    if (const std::string d = difference((*out)[i], *want); !d.empty()) why += "output " + std::to_string(i) + " " + d + "; ";
-  }
+  for (const std::string& u : check->unsupported) why += u + "; ";
+  for (const RunCheck::Output& o : check->outputs)
+    if (!o.difference.ok) why += fmt::format("output '{}' {}", o.name, o.difference.why.empty() ? fmt::format("differs by up to {}; ", o.difference.max_abs) : o.difference.why + "; ");
   return why;
 }
 
