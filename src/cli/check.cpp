@@ -1,10 +1,15 @@
 // hone check: a network against recorded outputs, another network, or another engine.
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/plugin.h"
 #include "formats/onnx_case.h"
+#include "ir/infer.h"
+#include "train/check.h"
+#include "cli/network.h"
 #include "zoo/catalog.h"
 
 namespace hone::cli {
@@ -14,6 +19,8 @@ namespace {
 struct Options {
   std::string a;
   std::optional<std::string> b, data, tolerance;
+  std::optional<int64_t> seed;
+  std::vector<std::string> inputs;
   std::vector<std::string> with;
   bool shapes = false;
   Output output;
@@ -63,24 +70,93 @@ std::string refusal(const Error& e, const std::string& file) {
   return fmt::format("{}: {}{}{}{}", what, where, where.empty() ? "" : " ", e.message, e.hint.empty() ? "" : fmt::format(" ({})", e.hint));
 }
 
-Result<Outcome> run(const Options& o, const TextStyle& style) {
-  if (!o.shapes)
-    return fail(Code::unsupported, "running a network needs an engine plug-in, and this build has none", {},
-                "hone check NET --data DIR --shapes compares types and shapes without one");
+// Columns of the contract's "outputs", and what a person reads.
+Outcome result(const train::RunCheck& check, const Options& o, const TextStyle& style) {
+  Report report;
+  report.command = "check";
+  report.title = o.a;
+  report.subtitle = !check.unsupported.empty() ? "cannot be run" : (check.ok() ? "agrees with " : "departs from ") + check.how;
+  report.parts.push_back(Facts{"", "", {{"network", "", o.a}, {"against", "", check.how}, {"ok", "", check.ok()}}, false, kJson});
+  Table outputs{"outputs", "", {{"name", "output"}, {"shape", "", Unit::shape, false, kJson}, {"dtype", "", Unit::none, false, kJson}, {"type", "type", Unit::none, false, kText}, {"ok", "equal"},
+                                {"max_abs", "largest difference"}, {"max_rel", "relative"}, {"mean_abs", "mean"}, {"cosine", "cosine"}}};
+  const Cell none = std::monostate{};
+  for (const train::RunCheck::Output& out : check.outputs) {
+    const train::Difference& d = out.difference;
+    const auto number = [&](double v) { return d.why.empty() ? Cell(v) : none; };
+    outputs.rows.push_back({out.name, out.got.ranked ? Cell(out.got.shape) : none, std::string(name(out.got.dtype)), to_string(out.got), d.ok, number(d.max_abs), number(d.max_rel), number(d.mean_abs), number(d.cosine)});
+  }
+  report.parts.push_back(std::move(outputs));
+  report.parts.push_back(Facts{"", "", {{"first_departure", "", check.first_departure.empty() ? none : Cell(check.first_departure)}}, false, kJson});
+  for (const train::RunCheck::Output& out : check.outputs)
+    if (!out.difference.why.empty()) report.parts.push_back(Note{Note::Level::warning, fmt::format("'{}' {}", out.name, out.difference.why)});
+  if (!check.first_departure.empty()) report.parts.push_back(Note{Note::Level::warning, fmt::format("the first node that departs is {}", check.first_departure)});
+  if (!check.unsupported.empty()) {
+    report.parts.push_back(Facts{"", "", {{"unsupported", "", check.unsupported}}, false, kJson});
+    for (const std::string& u : check.unsupported) report.parts.push_back(Note{Note::Level::warning, u});
+  }
+  return {o.output.json ? to_json(report) : to_text(report, style), check.ok() ? 0 : 1, ""};
+}
+
+// "REL,ABS", both at least zero.
+Result<train::Tolerance> parse_tolerance(const std::string& text) {
+  train::Tolerance t;
+  char *middle = nullptr, *end = nullptr;
+  t.rel = std::strtod(text.c_str(), &middle);
+  if (middle == text.c_str() || *middle != ',') return fail(Code::usage, fmt::format("'{}' is not REL,ABS", text), "--tolerance", "such as 1e-3,1e-5");
+  t.abs = std::strtod(middle + 1, &end);
+  if (end == middle + 1 || *end != 0 || !(t.rel >= 0) || !(t.abs >= 0)) return fail(Code::usage, fmt::format("'{}' is not REL,ABS", text), "--tolerance", "such as 1e-3,1e-5");
+  return t;
+}
+
+// Typed, where its inputs allow it: recorded inputs bind what the file leaves open.
+Result<Graph> typed(const std::string& net, const Options& o) {
+  NetworkOptions options;
+  options.net = net;
+  options.inputs = o.inputs;
+  if (o.data) {
+    HONE_TRY_ASSIGN(Network network, open_network(net));
+    return std::move(network.graph);
+  }
+  HONE_TRY_ASSIGN(Network network, open(options));
+  return std::move(network.graph);
+}
+
+Result<Outcome> run_shapes(const Options& o, const TextStyle& style) {
   if (!o.data) return fail(Code::usage, "--shapes compares with recorded outputs: say where they are", "--data", "a folder with input_N.pb and output_N.pb, as ONNX test data has them");
-  if (o.b || !o.with.empty() || o.tolerance) return fail(Code::usage, "--shapes runs nothing: B, --with and --tolerance have no meaning with it");
-  // Valid files that hone does not read are an answer too: unsupported, by name.
-  const auto refused = [&](const Error& e) -> Result<Outcome> {
-    if (e.code != Code::unsupported) return fail(e);
-    ShapeCheck check;
-    check.unsupported.push_back(refusal(e, o.a));
-    return result(check, o, style);
-  };
+  if (o.b || !o.with.empty() || o.tolerance || o.seed || !o.inputs.empty()) return fail(Code::usage, "--shapes runs nothing: B, --with, --tolerance, --seed and --input have no meaning with it");
   auto network = open_network(o.a);
-  if (!network) return refused(network.error());
-  const auto check = check_shapes(network->graph, *o.data);
-  if (!check) return refused(check.error());
-  return result(*check, o, style);
+  if (!network) return fail(network.error());
+  HONE_TRY_ASSIGN(const ShapeCheck check, check_shapes(network->graph, *o.data));
+  return result(check, o, style);
+}
+
+Result<Outcome> run_engine(const Options& o, const TextStyle& style) {
+  if (o.with.size() > 1 || (o.with.size() == 1 && o.with[0] != "torch"))
+    return fail(Code::unsupported, fmt::format("there is no engine '{}'", o.with.back()), "--with", "torch is the one that this version has");
+  train::CheckOptions options;
+  if (o.tolerance) {
+    HONE_TRY_ASSIGN(options.tolerance, parse_tolerance(*o.tolerance));
+  }
+  options.seed = static_cast<uint64_t>(o.seed.value_or(0));
+  HONE_TRY_ASSIGN(void* symbol, plugin_symbol("hone_train", "hone_check_run"));
+  HONE_TRY_ASSIGN(const Graph a, typed(o.a, o));
+  std::optional<Graph> b;
+  if (o.b) {
+    HONE_TRY_ASSIGN(b, typed(*o.b, o));
+  }
+  Result<train::RunCheck> reply;
+  reinterpret_cast<train::CheckRun*>(symbol)({&a, b ? &*b : nullptr, o.data.value_or(""), options}, reply);
+  if (!reply) return fail(std::move(reply).error());
+  return result(*reply, o, style);
+}
+
+Result<Outcome> run(const Options& o, const TextStyle& style) {
+  auto outcome = o.shapes ? run_shapes(o, style) : run_engine(o, style);
+  // Valid files that hone does not read are an answer too: unsupported, by name.
+  if (outcome || outcome.error().code != Code::unsupported || outcome.error().where == "--with") return outcome;
+  ShapeCheck check;
+  check.unsupported.push_back(outcome.error().text());
+  return result(check, o, style);
 }
 
 }  // namespace
@@ -90,15 +166,17 @@ Command check_command() {
   Command c;
   c.name = "check";
   c.summary = "A network against recorded outputs";
-  c.about = "--shapes compares inferred types and shapes with the recorded ones and runs nothing; a dimension that depends on data matches anything. The exit status is 1 where they differ, or where hone lacks an operator.";
+  c.about = "A runs on recorded inputs (--data) or on seeded random ones, and its outputs are compared with the recorded ones, with B's, or, where neither is given, with A's own computed node by node without fused kernels. Contents that a network lacks are the other's of the same name, or fresh ones. --shapes compares inferred types and shapes with the recorded ones and runs nothing; a dimension that depends on data matches anything. The exit status is 1 where they differ, or where hone lacks an operator.";
   c.arguments.push_back({"A", &o->a, "a network's name or file"});
-  c.arguments.push_back({"B", &o->b, "another one to compare with (needs an engine plug-in)", false});
+  c.arguments.push_back({"B", &o->b, "another one to compare with", false});
   c.options.push_back({"--data", "DIR", &o->data, "recorded data: input_N.pb and output_N.pb, as ONNX test data has them"});
   c.options.push_back({"--shapes", "", &o->shapes, "compare types and shapes only"});
-  c.options.push_back({"--with", "ENGINE", &o->with, "run with this engine: torch or openvino (needs its plug-in)"});
-  c.options.push_back({"--tolerance", "REL,ABS", &o->tolerance, "what counts as equal"});
+  c.options.push_back({"--with", "ENGINE", &o->with, "run with this engine: torch (the default)"});
+  c.options.push_back({"--tolerance", "REL,ABS", &o->tolerance, "what counts as equal (default: 1e-3,1e-5)"});
+  c.options.push_back({"--input", "SHAPE", &o->inputs, "bind an input, such as x=1x3x224x224"});
+  c.options.push_back({"--seed", "N", &o->seed, "of random inputs and fresh contents (default: 0)"});
   add_output(c, o->output, false, false);
-  c.examples = {{"hone check model.onnx --data test_data_set_0 --shapes", "inferred shapes against recorded outputs"}};
+  c.examples = {{"hone check timm/resnet18", "fused kernels against plain ones"}, {"hone check timm/resnet18 resnet18.onnx", "a network against a file with its weights"}, {"hone check model.onnx --data test_data_set_0", "against recorded outputs"}, {"hone check model.onnx --data test_data_set_0 --shapes", "inferred shapes against recorded outputs"}};
   c.run = [o](const TextStyle& style) { return run(*o, style); };
   return c;
 }

@@ -1,4 +1,4 @@
-// The entries of libhone_train.so: train/plugin_api.h, methods/plugin_api.h.
+// The entries of libhone_train.so: train/plugin_api.h, train/check.h, methods/plugin_api.h.
 #include <c10/util/Exception.h>
 
 #include <exception>
@@ -7,6 +7,7 @@
 #include "methods/distil/retrieve.h"
 #include "methods/plugin_api.h"
 #include "methods/tasks.h"
+#include "train/check.h"
 #include "train/memory.h"
 #include "train/plugin_api.h"
 
@@ -61,6 +62,10 @@ void guarded(Result<T>& reply, const Work& work) {
 
 HONE_EXPORT void hone_train_run(const hone::train::TrainRequest& request, hone::Result<hone::train::TrainReply>& reply) {
   hone::methods::guarded(reply, [&] { return hone::methods::run(request); });
+}
+
+HONE_EXPORT void hone_check_run(const hone::train::CheckRequest& request, hone::Result<hone::train::RunCheck>& reply) {
+  hone::methods::guarded(reply, [&] { return hone::train::check(request); });
 }
 
 HONE_EXPORT void hone_eval_run(const hone::methods::EvalRequest& request, hone::Result<hone::Report>& reply) {

@@ -44,10 +44,11 @@ Difference compare(const Tensor& a, const Tensor& b, const Tolerance& tolerance)
   }
   const auto wide = [&](const Tensor& t) {
     if (at::isComplexType(type)) return at::view_as_real(t.contiguous()).to(at::kDouble).reshape({-1});
-    return (at::isFloatingType(type) ? t.to(at::kFloat8_e4m3fn == type || t.element_size() == 1 ? at::kFloat : type) : widened(t)).to(at::kDouble).reshape({-1});
+    return (at::isFloatingType(type) ? t.to(t.element_size() == 1 ? at::kFloat : type) : widened(t)).to(at::kDouble).reshape({-1});
   };
   const Tensor x = wide(a), y = wide(b);
-  const double resolution = type == at::kHalf ? 0x1p-10 : type == at::kBFloat16 ? 0x1p-7 : 0, rel = std::max(tolerance.rel, 2 * resolution), abs = std::max(tolerance.abs, resolution);
+  const double resolution = type == at::kHalf ? 0x1p-10 : type == at::kBFloat16 ? 0x1p-7 : 0, rel = std::max(tolerance.rel, 2 * resolution);
+  const double largest = at::nan_to_num(y, 0, INFINITY, INFINITY).abs().max().item<double>(), abs = std::max(tolerance.abs, resolution) * (largest > 0 ? std::min(1.0, largest) : 1);
   // Equal infinities and a NaN on both sides are no difference; one on one side only is an infinite one.
   const Tensor same = (x == y).logical_or(at::isnan(x).logical_and(at::isnan(y)));
   const Tensor finite = at::where(same, at::zeros_like(x), at::nan_to_num((x - y).abs(), INFINITY, INFINITY, INFINITY)), size = y.abs();
@@ -104,12 +105,12 @@ Result<std::vector<Tensor>> random_inputs(const Graph& graph, uint64_t seed) {
   for (const ValueId id : graph.inputs) {
     const Value& v = graph.value(id);
     const auto type = scalar_type(v.type.dtype);
-    const auto n = v.type.ranked ? element_count(v.type.shape) : std::nullopt;
     if (!type) return fail(Code::unsupported, fmt::format("libtorch has no element type {}", hone::name(v.type.dtype)), v.name);
-    if (!n) return fail(Code::usage, fmt::format("the input '{}' is {}: its shape must be known", v.name, to_string(v.type)), {}, "give it with --input NAME=1x3x224x224, or recorded inputs with --data");
-    Tensor t = at::empty({*n}, at::kDouble);
+    const int64_t n = v.type.ranked ? element_count(v.type.shape).value_or(-1) : -1;
+    if (n < 0) return fail(Code::usage, fmt::format("the input '{}' is {}: its shape must be known", v.name, to_string(v.type)), {}, "give it with --input NAME=1x3x224x224, or recorded inputs with --data");
+    Tensor t = at::empty({n}, at::kDouble);
     double* data = t.mutable_data_ptr<double>();
-    for (int64_t i = 0; i < *n; ++i) data[i] = at::isFloatingType(*type) ? 2 * rng.uniform() - 1 : static_cast<double>(rng.below(2));
+    for (int64_t i = 0; i < n; ++i) data[i] = at::isFloatingType(*type) ? 2 * rng.uniform() - 1 : static_cast<double>(rng.below(2));
     out.push_back(t.reshape(v.type.shape).to(*type));
   }
   return out;
@@ -249,7 +250,7 @@ Result<RunCheck> check_pair(const Graph& a, const Graph& b, const std::string& f
   if (!x) return refused(a, x.error());
   auto y = side(std::move(right), {.fuse = false});
   if (!y) return refused(b, y.error());
-  return check_sides(std::move(*x), std::move(*y), folder, options, fmt::format("{} on {} inputs", b.name, folder.empty() ? "random" : "recorded"));
+  return check_sides(std::move(*x), std::move(*y), folder, options, fmt::format("{} on {} inputs", b.name.empty() ? "B" : b.name, folder.empty() ? "random" : "recorded"));
 }
 
 Result<RunCheck> check_plans(const Graph& a, const std::string& folder, const CheckOptions& options) {
@@ -259,6 +260,11 @@ Result<RunCheck> check_plans(const Graph& a, const std::string& folder, const Ch
   auto plain = side(std::move(graph), {.channels_last = false, .fuse = false});
   if (!plain) return refused(a, plain.error());
   return check_sides(std::move(*fused), std::move(*plain), folder, options, fmt::format("itself node by node, on {} inputs", folder.empty() ? "random" : "recorded"));
+}
+
+Result<RunCheck> check(const CheckRequest& request) {
+  if (request.b) return check_pair(*request.a, *request.b, request.folder, request.options);
+  return request.folder.empty() ? check_plans(*request.a, request.folder, request.options) : check_recorded(*request.a, request.folder, request.options);
 }
 
 }  // namespace hone::train

@@ -11,8 +11,8 @@
 
 namespace hone::train {
 
-// a equals b when |a - b| <= abs + rel |b|; NaN equals NaN, integers and truth values must be the same. f16 and bf16 are
-// not held to more than their own resolution.
+// a equals b when |a - b| <= abs min(1, largest |b|) + rel |b|: small outputs are not equal to whatever is small too. NaN
+// equals NaN, integers and truth values must be the same. f16 and bf16 are not held to more than their own resolution.
 struct Tolerance {
   double rel = 1e-3, abs = 1e-5;
 };
@@ -52,5 +52,16 @@ Result<RunCheck> check_recorded(const Graph& a, const std::string& folder, const
 Result<RunCheck> check_pair(const Graph& a, const Graph& b, const std::string& folder, const CheckOptions& options);
 // A as training runs it (fused, channels last) against A node by node.
 Result<RunCheck> check_plans(const Graph& a, const std::string& folder, const CheckOptions& options);
+
+// What the plug-in offers the command line (extern "C" hone_check_run): the three above, chosen by what is given. `b` null:
+// A alone.
+struct CheckRequest {
+  const Graph* a = nullptr;
+  const Graph* b = nullptr;
+  std::string folder;
+  CheckOptions options;
+};
+using CheckRun = void(const CheckRequest& request, Result<RunCheck>& reply);
+Result<RunCheck> check(const CheckRequest& request);
 
 }  // namespace hone::train

@@ -12,9 +12,9 @@ using at::Tensor;
 
 bool is_f8(at::ScalarType t) { return t == at::kFloat8_e4m3fn || t == at::kFloat8_e4m3fnuz || t == at::kFloat8_e5m2 || t == at::kFloat8_e5m2fnuz; }
 
-// To the nearest of 0, 0.5, 1, 1.5, 2, 3, 4, 6; a tie goes to the even code.
+// To the nearest of 0, 0.5, 1, 1.5, 2, 3, 4, 6; a tie goes to the even code. There is no NaN: it becomes zero.
 Tensor to_f4(const Tensor& x) {
-  const Tensor a = x.abs().clamp_max(6);
+  const Tensor a = at::nan_to_num(x, 0, 6, -6).abs().clamp_max(6);
   const Tensor small = at::round(a * 2) / 2, middle = at::round(a), large = at::round(a / 2) * 2;
   return at::copysign(at::where(a <= 2, small, at::where(a <= 4, middle, large)), x);
 }
@@ -38,8 +38,9 @@ Tensor cast(const Tensor& x, DType to, bool saturate, std::string_view round_mod
   if (to == DType::f4e2m1) return to_f4(x.to(at::kFloat));
   const Tensor real = is_f8(from) || from == at::kFloat8_e8m0fnu ? x.to(at::kFloat) : x;
   if (bits(to) < 8) {
-    const auto [low, high] = limits(to);
-    return at::clamp(at::round(real.to(at::kFloat)), low, high).to(type);
+    // Whole numbers that wrap, as C's conversions of integers do.
+    const auto low = static_cast<int64_t>(limits(to).first), count = int64_t{1} << bits(to);
+    return (at::remainder(real.to(at::kLong) - low, count) + low).to(type);
   }
   if (from == type) return x;
   if (is_f8(type)) {

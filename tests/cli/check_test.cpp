@@ -57,13 +57,45 @@ TEST_F(Check, WhatHoneDoesNotHaveIsNamed) {
   }
 }
 
-TEST_F(Check, RunningNeedsAnEngine) {
-  const Ran ran = hone("check timm/resnet18");
-  EXPECT_EQ(ran.exit, 1);
-  EXPECT_EQ(ran.err,
-            "hone: running a network needs an engine plug-in, and this build has none\n"
-            "  hone check NET --data DIR --shapes compares types and shapes without one\n");
-  EXPECT_EQ(hone("check timm/resnet18 --shapes").exit, 2);
+// Running needs libhone_train.so: builds without libtorch say so.
+bool has_engine() { return std::filesystem::exists(std::filesystem::path(HONE_BINARY).parent_path() / "libhone_train.so"); }
+
+TEST(CheckRun, RecordedOutputs) {
+  if (!std::filesystem::exists(kCases)) GTEST_SKIP() << "libonnx-testdata is not installed";
+  if (!has_engine()) GTEST_SKIP() << "built without libtorch";
+  const auto run = [](const std::string& name, const std::string& data, const std::string& more) {
+    return hone("check " + kCases + name + "/model.onnx --data " + kCases + data + "/test_data_set_0 --json " + more);
+  };
+  const Ran same = run("test_basic_conv_with_padding", "test_basic_conv_with_padding", "");
+  ASSERT_EQ(same.exit, 0) << same.out << same.err;
+  Json j = Json::parse(same.out);
+  EXPECT_EQ(j["ok"], true);
+  EXPECT_TRUE(j["first_departure"].is_null());
+  EXPECT_LT(j["outputs"][0]["max_abs"].get<double>(), 1e-3);
+  EXPECT_NEAR(j["outputs"][0]["cosine"].get<double>(), 1, 1e-6);
+  // Softmax along another axis: the same type, other numbers.
+  const Ran other = run("test_softmax_axis_0", "test_softmax_axis_1", "");
+  EXPECT_EQ(other.exit, 1);
+  j = Json::parse(other.out);
+  EXPECT_EQ(j["ok"], false);
+  EXPECT_EQ(j["first_departure"], "y");
+  EXPECT_EQ(run("test_softmax_axis_0", "test_softmax_axis_1", "--tolerance 0,2").exit, 0);
+  EXPECT_EQ(run("test_softmax_axis_0", "test_softmax_axis_1", "--tolerance much").exit, 2);
+}
+
+TEST(CheckRun, NetworksAgreeWithThemselves) {
+  if (!has_engine()) {
+    const Ran ran = hone("check timm/resnet10t@64");
+    EXPECT_EQ(ran.exit, 1);
+    EXPECT_NE(ran.err.find("libhone_train.so"), std::string::npos) << ran.err;
+    GTEST_SKIP() << "built without libtorch";
+  }
+  const Ran alone = hone("check timm/mobilenetv3_small_050@64 --json");
+  EXPECT_EQ(alone.exit, 0) << alone.out << alone.err;
+  EXPECT_EQ(hone("check timm/mobilenetv3_small_050@64 timm/mobilenetv3_small_050@64").exit, 0);
+  const Ran differ = hone("check timm/resnet18@64 torchvision/resnet34@64 --json");
+  EXPECT_EQ(differ.exit, 1) << differ.out << differ.err;
+  EXPECT_FALSE(Json::parse(differ.out)["first_departure"].get<std::string>().empty());
 }
 
 }  // namespace
