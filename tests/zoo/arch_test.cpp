@@ -163,8 +163,8 @@ TEST(Build, ErrorsSayWhichStageAndWhy) {
   EXPECT_EQ(build_error(a), "small: unknown padding 'valid'; known: symmetric, same");
 
   a = small();
-  a.stages[0].options.emplace("skip", true);
-  EXPECT_EQ(build_error(a), "small: stage 1: unknown option 'skip' (did you mean 'shortcut'? options: activation group_norm shortcut widths)");
+  a.stages[0].options.emplace("shortcutt", true);
+  EXPECT_EQ(build_error(a), "small: stage 1: unknown option 'shortcutt' (did you mean 'shortcut'? options: activation group_norm shortcut widths)");
 
   for (const auto& [family, wrong, hint] : {std::tuple{"timm/deit_tiny_distilled_patch16_224", "distiled", "distilled"}, {"timm/levit_128s", "key_dims", "key_dim"}, {"vilt/base", "image_token", "image_tokens"},
                                             {"meter/base-384", "vocabluary", "vocabulary"}, {"elasticvit/S1", "value_scal", "value_scale"}, {"sketch/selector", "point", "points"}}) {
