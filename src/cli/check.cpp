@@ -155,7 +155,8 @@ Result<Outcome> run(const Options& o, const TextStyle& style) {
   // Valid files that hone does not read are an answer too: unsupported, by name.
   if (outcome || outcome.error().code != Code::unsupported || outcome.error().where == "--with") return outcome;
   ShapeCheck check;
-  check.unsupported.push_back(outcome.error().text());
+  const std::string file = o.b && outcome.error().where.starts_with(*o.b) ? *o.b : o.a;
+  check.unsupported.push_back(refusal(outcome.error(), file));
   return result(check, o, style);
 }
 
