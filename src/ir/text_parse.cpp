@@ -438,7 +438,12 @@ class Parser {
   Status node() {
     Node node;
     std::vector<Value> results;
-    while (true) {
+    const bool none = at('(');  // "() = Op(x)": a node of a file that gives nothing
+    if (none) {
+      HONE_TRY(advance());
+      HONE_TRY(expect(')'));
+    }
+    while (!none) {
       Value v;
       const bool left_out = at_word("_");
       HONE_TRY_ASSIGN(v.name, take_name());

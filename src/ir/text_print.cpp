@@ -120,7 +120,7 @@ std::string print(const Graph& g) {
       if (g.values[v].type != TensorType{}) results += ": " + type_text(g.values[v].type);
     }
     for (ValueId v : node.inputs) (operands += operands.empty() ? "" : ", ") += v == kNoValue ? "_" : word(g.values[v].name);
-    out += fmt::format("{} = {}({})", results, word(node.type), operands);
+    out += fmt::format("{} = {}({})", node.outputs.empty() ? "()" : results, word(node.type), operands);
     if (!node.attrs.empty()) {
       std::string attrs;
       for (const auto& [key, value] : node.attrs) attrs += fmt::format("{}{}={}", attrs.empty() ? "" : ", ", word(key), attr_text(value));

@@ -140,5 +140,16 @@ TEST(GraphText, HugeContentsAreRefusedNotAllocated) {
   EXPECT_NE(g.error().message.find("expected 4000000000000000000 bytes"), std::string::npos) << g.error().text();
 }
 
+TEST(GraphText, ANodeMayGiveNothing) {
+  const std::string text = "hone graph 1\nname \"g\"\ninput x: f32[2]\n() = vendor::Log(x)\noutput x\n";
+  const auto graph = parse_graph(text, "g.hone");
+  ASSERT_TRUE(graph) << graph.error().text();
+  ASSERT_EQ(graph->nodes.size(), 1u);
+  EXPECT_TRUE(graph->nodes[0].outputs.empty());
+  const auto again = parse_graph(print(*graph), "g.hone");
+  ASSERT_TRUE(again) << again.error().text();
+  EXPECT_TRUE(equal(*graph, *again));
+}
+
 }  // namespace
 }  // namespace hone
