@@ -1,4 +1,4 @@
-// Fused kernels against ATen's operators in double precision, and against finite differences.
+// Fused kernels against ATen's operators in double precision.
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>

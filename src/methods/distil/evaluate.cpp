@@ -210,7 +210,7 @@ Result<Report> evaluation_report(const std::vector<Evaluation>& runs, const std:
   report.parts.push_back(std::move(facts));
 
   Table table{"methods", "Accuracy and cost of one sketch",
-              {{"method", "method"}, {"acc1", "Acc@1", Unit::share, true}, {"acc1_sd", "+- runs", Unit::share, false, runs.size() > 1 ? kAll : static_cast<uint8_t>(kJson | kCsv)}, {"acc5", "Acc@5", Unit::share}, {"acc10", "Acc@10", Unit::share}, {"mrr", "1/rank"},
+              {{"method", "method"}, {"acc1", "Acc@1", Unit::share, true}, {"acc1_sd", "+- runs", Unit::share, false, runs.size() > 1 ? uint8_t{kAll} : uint8_t{kJson | kCsv}}, {"acc5", "Acc@5", Unit::share}, {"acc10", "Acc@10", Unit::share}, {"mrr", "1/rank"},
                {"flops", "FLOPs", Unit::count}, {"macs", "MACs", Unit::count}, {"flops_share", "of full", Unit::share}}, {}};
   const auto pooled = [&](const std::vector<Evaluation>& of, size_t s, auto field) {
     std::vector<double> out;
