@@ -196,7 +196,7 @@ TEST(HostileMemory, SafeTensors) {
 std::string archive(const std::string& pickle) {
   const auto number = [](uint64_t v, int bytes) {
     std::string s;
-    for (int i = 0; i < bytes; ++i) s += static_cast<char>(v >> (8 * i) & 255);
+    for (int i = 0; i < bytes; ++i) s += i < 8 ? static_cast<char>(v >> (8 * i) & 255) : 0;
     return s;
   };
   const std::string name = "archive/data.pkl", sizes = number(0, 4) + number(pickle.size(), 4) + number(pickle.size(), 4) + number(name.size(), 2) + number(0, 2);
