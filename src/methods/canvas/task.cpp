@@ -4,7 +4,6 @@
 #include <torch/csrc/autograd/grad_mode.h>
 
 #include <numeric>
-#include <thread>
 
 namespace hone::methods {
 
@@ -41,8 +40,7 @@ Result<std::unique_ptr<CanvasTask>> CanvasTask::make(const CanvasOptions& option
   // Every photo but those of the test split: a gallery of validation photos alone would be too easy.
   std::vector<uint32_t> gallery = set.gallery(splits.train);
   for (uint32_t p : set.gallery(splits.validation)) gallery.push_back(p);
-  const int threads = compute.threads > 0 ? compute.threads : static_cast<int>(std::thread::hardware_concurrency());
-  HONE_TRY_ASSIGN(const PhotoCache photos, PhotoCache::load(set, gallery, trained.encoder.side(), threads));
+  HONE_TRY_ASSIGN(const PhotoCache photos, PhotoCache::load(set, gallery, trained.encoder.side(), compute.threads));
   HONE_TRY_ASSIGN(task->held_, remember_canvases(trained.encoder, set, photos, splits.validation, gallery, options.margin, compute.seed));
   task->learn_ = task->held_;
   if (!options.held_out) {

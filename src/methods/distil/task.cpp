@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <numeric>
-#include <thread>
 
 #include "core/rng.h"
 #include "formats/safetensors.h"
@@ -35,7 +34,6 @@ Result<std::unique_ptr<SketchTask>> SketchTask::make(const SketchOptions& option
   task->options_ = options;
   task->compute_ = compute;
   const uint64_t seed = compute.seed;
-  const int threads = compute.threads > 0 ? compute.threads : static_cast<int>(std::thread::hardware_concurrency());
   if (options.knowledge != Knowledge::none && options.teacher.empty())
     return fail(Code::usage, "distil.knowledge needs a teacher", {}, "name its run directory: --set teacher.run=RUN");
   HONE_TRY_ASSIGN(task->set_, open_set(options));
@@ -49,7 +47,7 @@ Result<std::unique_ptr<SketchTask>> SketchTask::make(const SketchOptions& option
   HONE_TRY_ASSIGN(task->encoder_, Encoder::make(options.network, seed));
   std::vector<uint32_t> needed = task->photos_;
   for (uint32_t p : task->set_.gallery(task->splits_.validation)) needed.push_back(p);
-  HONE_TRY_ASSIGN(task->cache_, PhotoCache::load(task->set_, needed, task->encoder_.side(), threads));
+  HONE_TRY_ASSIGN(task->cache_, PhotoCache::load(task->set_, needed, task->encoder_.side(), compute.threads));
   if (!options.teacher.empty() && options.knowledge != Knowledge::none) HONE_TRY(task->remember_teacher(run));
   if (options.knowledge == Knowledge::vectors) {
     // Uniform in +-1/sqrt(inputs), as a linear layer starts.
