@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "cli/commands.h"
-#include "cli/plugin.h"
+#include "core/plugin.h"
 #include "formats/onnx_case.h"
 #include "ir/infer.h"
 #include "train/check.h"

@@ -2,7 +2,7 @@
 #include <memory>
 
 #include "cli/commands.h"
-#include "cli/plugin.h"
+#include "core/plugin.h"
 #include "methods/plugin_api.h"
 
 namespace hone::cli {

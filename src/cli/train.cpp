@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "cli/commands.h"
-#include "cli/plugin.h"
+#include "core/plugin.h"
 #include "train/plugin_api.h"
 
 namespace hone::cli {

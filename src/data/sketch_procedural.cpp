@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/rng.h"
+#include "data/shuffle.h"
 #include "data/sketch_hand.h"
 #include "data/sketch_render.h"
 #include "data/sketch_sets.h"
@@ -18,10 +19,7 @@ using procedural::kCategories;
 using procedural::Traits;
 
 // A generator of its own for each thing that is drawn, so that asking for more photos leaves the first ones as they were.
-Rng stream(uint64_t seed, uint64_t what, uint64_t index) {
-  Rng mixed(seed * 0x9e3779b97f4a7c15 + what);
-  return Rng(mixed.next() ^ (index * 0xd1342543de82ef95));
-}
+Rng stream(uint64_t seed, uint64_t what, uint64_t index, uint64_t part = 0) { return Rng(derive_seed(seed, what, index, part)); }
 enum : uint64_t { kObject = 1, kPhoto = 2, kSketch = 3, kSplit = 4 };
 
 Traits traits(uint64_t seed, uint64_t index) {
@@ -81,7 +79,7 @@ Result<SketchPhotoSet> procedural_sketch_photos(const ProceduralSketches& o) {
     const size_t category = categories[i % categories.size()];
     const Traits seen = traits(o.seed, i);
     for (int64_t k = 0; k < o.sketches_per_photo; ++k) {
-      Rng rng = stream(o.seed, kSketch, i * static_cast<uint64_t>(kMost) + static_cast<uint64_t>(k));
+      Rng rng = stream(o.seed, kSketch, i, static_cast<uint64_t>(k));
       const double abstraction = o.abstraction_low + (o.abstraction_high - o.abstraction_low) * rng.uniform();
       Sketch sketch;
       sketch.id = fmt::format("{}-{}", set.photos[i].id, k + 1);

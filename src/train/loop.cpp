@@ -12,6 +12,7 @@
 #include <cmath>
 #include <deque>
 
+#include "data/shuffle.h"
 #include "run/progress.h"
 #include "train/average.h"
 #include "train/clip.h"
@@ -383,10 +384,7 @@ class Loop {
 
 at::Generator step_generator(const Compute& compute, int64_t step, int64_t micro) {
   at::Generator generator = at::globalContext().defaultGenerator(compute.device).clone();
-  uint64_t z = compute.seed * 0x9e3779b97f4a7c15 + static_cast<uint64_t>(step) * 0xbf58476d1ce4e5b9 + static_cast<uint64_t>(micro) * 0x94d049bb133111eb;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-  generator.set_current_seed(z ^ (z >> 31));
+  generator.set_current_seed(derive_seed(compute.seed, static_cast<uint64_t>(step), static_cast<uint64_t>(micro)));
   return generator;
 }
 

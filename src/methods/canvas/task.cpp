@@ -3,9 +3,16 @@
 #include <fmt/format.h>
 #include <torch/csrc/autograd/grad_mode.h>
 
-#include <numeric>
+#include "data/shuffle.h"
 
 namespace hone::methods {
+
+namespace {
+
+// What chance decides, each with numbers of its own (derive_seed).
+enum Purpose : uint64_t { kForOrder, kForChoice };
+
+}  // namespace
 
 CanvasOptions read_canvas_options(Recipe& r) {
   CanvasOptions o;
@@ -58,11 +65,9 @@ Result<train::Losses> CanvasTask::forward(int64_t step, int64_t micro, int64_t m
   const int64_t count = static_cast<int64_t>(learn_.items.size()), batch = std::min(options_.batch, count);
   if (batch % micros != 0) return fail(Code::usage, fmt::format("a batch of {} sketches cannot be cut into {} parts", batch, micros), {}, "choose sample.batch as a multiple of train.accumulate x ranks");
   const int64_t n = batch / micros, epoch = step / steps_per_epoch(), first = step % steps_per_epoch() * batch + micro * n;
-  std::vector<int64_t> order(static_cast<size_t>(count));
-  std::iota(order.begin(), order.end(), 0);
-  Rng shuffle(compute_.seed * 0x9e3779b97f4a7c15 + static_cast<uint64_t>(epoch));
-  for (int64_t i = 0; i + 1 < count; ++i) std::swap(order[static_cast<size_t>(i)], order[static_cast<size_t>(i) + shuffle.below(static_cast<uint64_t>(count - i))]);
-  std::vector<int64_t> which(order.begin() + first, order.begin() + first + n);
+  const Shuffle order(static_cast<uint64_t>(count), derive_seed(compute_.seed, kForOrder, static_cast<uint64_t>(epoch)));
+  std::vector<int64_t> which;
+  for (int64_t i = first; i < first + n; ++i) which.push_back(static_cast<int64_t>(order(static_cast<uint64_t>(i))));
   std::vector<at::Tensor> rows;
   for (int64_t i : which) rows.push_back(learn_.rows[static_cast<size_t>(i)]);
   const at::Tensor logits = selector_.logits(rows, selector_.params()), reward = learn_reward_.index_select(0, at::tensor(which));
@@ -73,7 +78,7 @@ Result<train::Losses> CanvasTask::forward(int64_t step, int64_t micro, int64_t m
     losses.total = exact_policy_loss(logits, reward);
     expected = -losses.total.detach();
   } else {
-    Rng rng(compute_.seed * 0xd1342543de82ef95 + static_cast<uint64_t>(step) * 4096 + static_cast<uint64_t>(micro));
+    Rng rng(derive_seed(compute_.seed, kForChoice, static_cast<uint64_t>(step), static_cast<uint64_t>(micro)));
     const std::vector<int64_t> chosen = sample_canvases(logits, rng);
     const double mean = reward.gather(1, at::tensor(chosen).unsqueeze(1)).mean().item<double>();
     losses.total = sampled_policy_loss(logits, chosen, reward, options_.baseline > 0 ? baseline_ : 0);

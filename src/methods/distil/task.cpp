@@ -5,9 +5,9 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <numeric>
 
 #include "core/rng.h"
+#include "data/shuffle.h"
 #include "formats/safetensors.h"
 #include "methods/distil/losses.h"
 #include "methods/distil/trained.h"
@@ -20,8 +20,8 @@ namespace {
 constexpr std::string_view kProjection = "distil.projection";
 constexpr std::string_view kTeacherFile = "teacher.safetensors";
 
-// A generator for one purpose: the same numbers whatever else is drawn.
-Rng stream(uint64_t seed, uint64_t a, uint64_t b) { return Rng(seed * 0x9e3779b97f4a7c15 + a * 0xd1342543de82ef95 + b + 1); }
+// What chance decides, each with numbers of its own whatever else is drawn (derive_seed).
+enum Purpose : uint64_t { kForProjection, kForOrder, kForSketch, kForNegatives };
 
 }  // namespace
 
@@ -51,7 +51,7 @@ Result<std::unique_ptr<SketchTask>> SketchTask::make(const SketchOptions& option
   if (!options.teacher.empty() && options.knowledge != Knowledge::none) HONE_TRY(task->remember_teacher(run));
   if (options.knowledge == Knowledge::vectors) {
     // Uniform in +-1/sqrt(inputs), as a linear layer starts.
-    Rng rng = stream(seed, 7, 7);
+    Rng rng(derive_seed(seed, kForProjection));
     at::Tensor w = at::empty({task->teacher_->photos[0].size(1), task->encoder_.dim()});
     const double bound = 1 / std::sqrt(static_cast<double>(w.size(1)));
     for (int64_t i = 0; i < w.numel(); ++i) w.data_ptr<float>()[i] = static_cast<float>(bound * (2 * rng.uniform() - 1));
@@ -122,10 +122,7 @@ Result<SketchTask::Batch> SketchTask::draw_batch(const Key& key) const {
   if (whole % micros != 0 || whole / micros < 2)
     return fail(Code::usage, fmt::format("a batch of {} sketches cannot be cut into {} parts of two or more", whole, micros), {}, "choose sample.batch as a multiple of train.accumulate x ranks");
   const int64_t n = whole / micros, epoch = step / per_epoch, first = step % per_epoch * whole + micro * n;
-  std::vector<int64_t> order(static_cast<size_t>(count));
-  std::iota(order.begin(), order.end(), 0);
-  Rng shuffle = stream(compute_.seed, 1, static_cast<uint64_t>(epoch));
-  for (int64_t i = 0; i + 1 < count; ++i) std::swap(order[static_cast<size_t>(i)], order[static_cast<size_t>(i + static_cast<int64_t>(shuffle.below(static_cast<uint64_t>(count - i))))]);
+  const Shuffle order(static_cast<uint64_t>(count), derive_seed(compute_.seed, kForOrder, static_cast<uint64_t>(epoch)));
 
   const bool own_negatives = options_.negatives == Negatives::random;
   const int64_t side = encoder_.side();
@@ -134,9 +131,9 @@ Result<SketchTask::Batch> SketchTask::draw_batch(const Key& key) const {
   std::vector<Sketch> sketches(static_cast<size_t>(n));
   std::vector<PhotoCache::View> views(static_cast<size_t>(own_negatives ? 2 * n : n));
   for (int64_t i = 0; i < n; ++i) {
-    const int64_t position = order[static_cast<size_t>(first + i)];
+    const int64_t position = static_cast<int64_t>(order(static_cast<uint64_t>(first + i)));
     const SketchPhotoSet::Item& item = set_.items[splits_.train[static_cast<size_t>(position)]];
-    Rng rng = stream(compute_.seed, 2 + static_cast<uint64_t>(step), static_cast<uint64_t>(micro * n + i));
+    Rng rng(derive_seed(compute_.seed, kForSketch, static_cast<uint64_t>(step), static_cast<uint64_t>(micro * n + i)));
     const int64_t own = photo_position_.at(item.photo);
     int64_t other = static_cast<int64_t>(rng.below(photos_.size() - 1));
     if (other >= own) ++other;  // never the photo itself
@@ -249,7 +246,7 @@ Result<train::Losses> SketchTask::forward(int64_t step, int64_t micro, int64_t m
         const at::Tensor nearest = far.argmin(1).cpu();
         for (int64_t i = 0; i < n; ++i) b.negative[static_cast<size_t>(i)] = nearest[i].item<int64_t>();
       } else {
-        Rng rng = stream(compute_.seed, 2 + static_cast<uint64_t>(step), (uint64_t{1} << 32) + static_cast<uint64_t>(micro));  // the same negatives at every canvas
+        Rng rng(derive_seed(compute_.seed, kForNegatives, static_cast<uint64_t>(step), static_cast<uint64_t>(micro)));  // the same negatives at every canvas
         for (int64_t i = 0; i < n; ++i)
           for (int64_t tries = 0; tries < 8 * n && b.photo[static_cast<size_t>(b.negative[static_cast<size_t>(i)])] == b.photo[static_cast<size_t>(i)]; ++tries)
             b.negative[static_cast<size_t>(i)] = static_cast<int64_t>(rng.below(static_cast<uint64_t>(n)));

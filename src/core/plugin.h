@@ -5,10 +5,10 @@
 
 #include "core/error.h"
 
-namespace hone::cli {
+namespace hone {
 
 // The symbol `name` of lib<plugin>.so, which lies beside the program or in ../lib. A library that is not there or does not
 // load is an error that says what to do. It stays loaded until the process ends.
 Result<void*> plugin_symbol(const std::string& plugin, const char* name);
 
-}  // namespace hone::cli
+}  // namespace hone

@@ -1,11 +1,11 @@
-#include "cli/plugin.h"
+#include "core/plugin.h"
 
 #include <dlfcn.h>
 #include <fmt/format.h>
 
 #include <filesystem>
 
-namespace hone::cli {
+namespace hone {
 
 namespace fs = std::filesystem;
 
@@ -26,4 +26,4 @@ Result<void*> plugin_symbol(const std::string& plugin, const char* name) {
   return fail(Code::failed, fmt::format("{} is not beside the program: hone was built without it", file), folder, "scripts/setup, then cmake --preset release && cmake --build build/release");
 }
 
-}  // namespace hone::cli
+}  // namespace hone
