@@ -218,8 +218,10 @@ Result<ProtoMessage> Writer::graph_message(std::string_view external_file) {
     g.message(12, value_info(graph_.values[v]));
     stated[v] = true;
   }
-  for (ValueId v = 0; v < graph_.values.size(); ++v)
-    if (const Value& value = graph_.values[v]; used_[v] && !stated[v] && value.kind == ValueKind::node && value.type.dtype != DType::undefined) g.message(13, value_info(value));
+  // In the order of nodes, not of values: the same network gives the same file, however it was put together.
+  for (const Node& n : graph_.nodes)
+    for (ValueId v : n.outputs)
+      if (v != kNoValue && used_[v] && !stated[v] && graph_.values[v].type.dtype != DType::undefined) g.message(13, value_info(graph_.values[v]));
   return g;
 }
 

@@ -97,6 +97,43 @@ double mean(const std::vector<double>& v) {
   return v.empty() ? 0 : sum / static_cast<double>(v.size());
 }
 
+// Sketches by their number of strokes, in up to five groups of about equal size: the canvases that the selector chose in each.
+void add_choices_by_strokes(Report& report, const std::vector<Evaluation>& runs) {
+  struct Choice {
+    int64_t strokes, canvas;
+  };
+  std::vector<Choice> choices;
+  for (const Evaluation& e : runs)
+    for (const Scores& s : e.scores)
+      for (size_t i = 0; s.name == "selector" && i < s.canvas.size(); ++i) choices.push_back({e.strokes[i], s.canvas[i]});
+  std::ranges::sort(choices, {}, &Choice::strokes);
+  Table table{"strokes", "Canvases chosen by number of strokes", {{"strokes", "strokes"}, {"sketches", "sketches"}}, {}};
+  Chart chart;
+  chart.kind = Chart::Kind::histogram;
+  chart.title = "Canvases chosen against stroke count";
+  chart.table = "strokes";
+  chart.label = "strokes";
+  chart.shares = true;
+  for (int64_t canvas : runs[0].canvases) {
+    chart.values.push_back(fmt::format("canvas_{}", canvas));
+    table.columns.push_back({chart.values.back(), fmt::format("{}", canvas), Unit::share});
+  }
+  for (size_t begin = 0; begin < choices.size();) {
+    size_t end = std::min(choices.size(), begin + (choices.size() + 4) / 5);
+    while (end < choices.size() && choices[end].strokes == choices[end - 1].strokes) ++end;  // a count stays in one group
+    const int64_t from = choices[begin].strokes, to = choices[end - 1].strokes;
+    std::vector<Cell> row{from == to ? fmt::format("{}", from) : fmt::format("{}-{}", from, to), static_cast<int64_t>(end - begin)};
+    for (int64_t canvas : runs[0].canvases) {
+      const auto n = std::count_if(choices.begin() + static_cast<std::ptrdiff_t>(begin), choices.begin() + static_cast<std::ptrdiff_t>(end), [&](const Choice& c) { return c.canvas == canvas; });
+      row.push_back(static_cast<double>(n) / static_cast<double>(end - begin));
+    }
+    table.rows.push_back(std::move(row));
+    begin = end;
+  }
+  report.parts.push_back(std::move(table));
+  report.parts.push_back(std::move(chart));
+}
+
 // The mix of two canvases that costs no more than `flops` and did best on other queries: what a user without a selector
 // would set up. Shares by canvas.
 std::vector<double> best_mix(const CanvasRanks& known, double flops) {
@@ -158,6 +195,7 @@ Result<Evaluation> evaluate(const std::string& run, const std::string& split_nam
   for (uint32_t i : items) {
     rows.push_back(selector->selector.rows(set.items[i].sketch));
     e.points.push_back(rows.back().size(0));
+    e.strokes.push_back(static_cast<int64_t>(set.items[i].sketch.strokes.size()));
   }
   const at::Tensor pick = selector->selector.logits(rows, selector->selector.params()).argmax(1);
   std::vector<size_t> which;
@@ -253,6 +291,7 @@ Result<Report> evaluation_report(const std::vector<Evaluation>& runs, const std:
       histogram.rows.push_back({canvas, count / static_cast<double>(first.queries * static_cast<int64_t>(runs.size())), points.empty() ? Cell() : Cell(points[points.size() / 2])});
     }
     report.parts.push_back(std::move(histogram));
+    add_choices_by_strokes(report, runs);
   }
   if (!against.empty()) {
     Table compare{"comparison", "Against the other method, paired bootstrap over sketches and runs",

@@ -27,6 +27,7 @@ struct Evaluation {
   std::vector<int64_t> canvases, canvas_flops;
   std::vector<Scores> scores;            // fixed canvases first, largest last; then those of a selector's run
   std::vector<int64_t> points;           // of each sketch as the selector reads it; empty without one
+  std::vector<int64_t> strokes;        // with a selector: of every query
   double map = -1;                       // mean average precision by category at the largest canvas; -1: one category
 };
 
