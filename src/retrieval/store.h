@@ -16,6 +16,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "core/error.h"
@@ -106,7 +107,7 @@ class StoreWriter {
   std::string path_;
   StoreFacts facts_;
   int64_t count_ = 0, bytes_ = 0;
-  std::unordered_map<std::string, bool> ids_;
+  std::unordered_set<std::string> ids_;
 };
 
 }  // namespace hone
