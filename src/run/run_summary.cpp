@@ -96,7 +96,7 @@ Result<RunSummary> summarise(const RunDir& run) {
   const auto changed = fs::last_write_time(run.file("events.jsonl"), failed);
   if (!failed) s.idle_seconds = std::max(0., std::chrono::duration<double>(fs::file_time_type::clock::now() - changed).count());
   if (const auto writer = run.writer()) {
-    s.state = RunSummary::State::running;
+    if (s.state != RunSummary::State::finished) s.state = RunSummary::State::running;  // it has its result: only the report is still to be written
     s.writer = *writer;
   }
   return s;

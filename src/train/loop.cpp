@@ -357,6 +357,7 @@ class Loop {
     if (ranks_.first()) {
       HONE_TRY(write_result(run_, done, task_.watched()));
       HONE_TRY(end_session(run_));
+      HONE_TRY(write_report(run_));
     }
     HONE_TRY(ranks_.barrier());
     return done;

@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "run/run_report.h"
+
 namespace hone::train {
 
 using Json = nlohmann::ordered_json;
@@ -53,6 +55,11 @@ Status Log::append(const Event& event) {
 Status write_result(const RunDir& run, const Finished& finished, const std::string& watched) {
   const Json result = {{"steps", finished.steps}, {"stopped_early", finished.stopped_early}, {"watched", watched}, {"best_step", finished.best_step}, {"best", numbers(finished.best)}, {"last", numbers(finished.last)}};
   return run.write("result.json", text_of(result));
+}
+
+Status write_report(const RunDir& run) {
+  HONE_TRY_ASSIGN(const Report report, run_report(run));
+  return run.write("report.html", to_html(report));
 }
 
 }  // namespace hone::train

@@ -1,4 +1,4 @@
-// What the loop writes into a run directory beside checkpoints: events (and TensorBoard's copy of them), result.
+// What the loop writes into a run directory beside checkpoints: events (and TensorBoard's copy of them), result, report.
 #pragma once
 
 #include <string>
@@ -30,5 +30,8 @@ class Log {
 
 // result.json: {"steps", "stopped_early", "watched", "best_step", "best": {metric: value}, "last": {...}}
 Status write_result(const RunDir& run, const Finished& finished, const std::string& watched);
+
+// report.html: what `hone runs show` says, with its curves.
+Status write_report(const RunDir& run);
 
 }  // namespace hone::train

@@ -90,6 +90,7 @@ TEST(Loop, LearnsAndLeavesARun) {
   EXPECT_EQ(std::ranges::count_if(*events, [](const Event& e) { return e.kind == "train"; }), 16);
   EXPECT_EQ(std::ranges::count_if(*events, [](const Event& e) { return e.kind == "validate"; }), 4);
   EXPECT_NE(ran.file("manifest.json").find("\"seed\": 3"), std::string::npos);
+  EXPECT_NE(ran.file("report.html").find("finished"), std::string::npos);
   EXPECT_NE(ran.file("result.json").find("\"watched\": \"-loss\""), std::string::npos);
 }
 
