@@ -1,13 +1,7 @@
-// ONNX's own recorded cases (Debian's libonnx-testdata, or the folder $HONE_ONNX_CASES with the same layout): read, shapes
-// inferred as recorded, written and read again equal. tests/conformance/onnx_pass.txt lists those that pass: a listed case
-// that fails and an unlisted one that passes are both errors; HONE_UPDATE=1 writes the list anew.
+// ONNX's own recorded cases: read, shapes inferred as recorded, written and read again equal (conformance/pass_list.h).
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <set>
-
+#include "conformance/pass_list.h"
 #include "formats/onnx_case.h"
 #include "formats/onnx_read.h"
 #include "formats/onnx_write.h"
@@ -15,28 +9,6 @@
 
 namespace hone {
 namespace {
-
-namespace fs = std::filesystem;
-
-const char* kPassList = HONE_SOURCE_DIR "/tests/conformance/onnx_pass.txt";
-
-std::string cases_dir() {
-  const char* set = std::getenv("HONE_ONNX_CASES");
-  return set ? set : "/usr/share/libonnx-testdata/data";
-}
-
-// "node/test_abs", ... : folders that hold a model and recorded data, sorted.
-std::vector<std::string> cases_below(const std::string& root) {
-  std::vector<std::string> out;
-  for (const auto& suite : fs::directory_iterator(root)) {
-    if (!suite.is_directory()) continue;
-    for (const auto& one : fs::directory_iterator(suite.path()))
-      if (fs::exists(one.path() / "model.onnx") && fs::exists(one.path() / "test_data_set_0"))
-        out.push_back(suite.path().filename().string() + "/" + one.path().filename().string());
-  }
-  std::ranges::sort(out);
-  return out;
-}
 
 // The newest opset says everything that the IR says, so a graph survives being written and read. What nothing reads is
 // not written.
@@ -62,30 +34,7 @@ std::string failure(const std::string& folder) {
 }
 
 TEST(OnnxConformance, PassListHoldsBothWays) {
-  const std::string root = cases_dir();
-  if (!fs::is_directory(root)) GTEST_SKIP() << "no recorded ONNX cases: install libonnx-testdata or set HONE_ONNX_CASES";
-  std::set<std::string> listed;
-  std::ifstream list(kPassList);
-  for (std::string line; std::getline(list, line);)
-    if (!line.empty() && line[0] != '#') listed.insert(line);
-
-  std::vector<std::string> passed;
-  for (const std::string& name : cases_below(root)) {
-    const std::string why = failure(root + "/" + name);
-    if (why.empty()) passed.push_back(name);
-    if (std::getenv("HONE_UPDATE")) continue;
-    if (why.empty()) EXPECT_TRUE(listed.contains(name)) << name << " passes but is not in " << kPassList;
-    else EXPECT_FALSE(listed.contains(name)) << name << ": " << why;
-    listed.erase(name);
-  }
-  if (std::getenv("HONE_UPDATE")) {
-    std::ofstream out(kPassList);
-    out << "# Recorded ONNX cases that hone reads, whose shapes it infers as recorded, and that it writes and reads back unchanged.\n";
-    for (const std::string& name : passed) out << name << "\n";
-    return;
-  }
-  EXPECT_TRUE(listed.empty()) << listed.size() << " listed cases do not exist, such as " << *listed.begin();
-  EXPECT_GT(passed.size(), 800u);
+  test::hold_pass_list(HONE_SOURCE_DIR "/tests/conformance/onnx_pass.txt", "Recorded ONNX cases that hone reads, whose shapes it infers as recorded, and that it writes and reads back unchanged.", 801, failure);
 }
 
 TEST(OnnxConformance, AgreementOfTypes) {
