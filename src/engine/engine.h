@@ -18,6 +18,7 @@ struct EngineOptions {
   int threads = 1;              // of one inference; 0: the engine's own choice
   std::string precision = "f32";  // of products: f32, bf16; an engine refuses what the device cannot
   bool counters = false;        // times per node, at the cost of some speed
+  bool pin = false;             // the engine's threads stay on one core each: for measuring on a machine that is not shared
 };
 
 // One input or output. Dimensions are bound: a session runs one set of shapes.
@@ -26,7 +27,7 @@ struct EnginePort {
   TensorType type;
 };
 
-// Time of one of the engine's own nodes in the last run. Engines fuse: a node of theirs may stand for several of the graph.
+// Time of one of the engine's own nodes, the mean of a session's runs. Engines fuse: a node of theirs may stand for several of the graph.
 struct NodeTime {
   std::string name;               // the engine's name
   std::vector<std::string> from;  // names of the graph's nodes (Node::name) that it stands for; may be empty
@@ -43,12 +44,13 @@ class EngineSession {
   virtual const std::vector<EnginePort>& outputs() const = 0;
   // Inputs in order, contiguous; fails on another type or shape. Outputs are copies.
   virtual Result<std::vector<Tensor>> run(std::span<const Tensor> inputs) = 0;
-  // The same inputs again, nothing copied: what a latency measurement repeats. Fails before the first run().
+  // What lies in the input buffers (the inputs of the last run(), or what the caller has written there), nothing copied: what
+  // a latency measurement repeats. Fails before the first run() or input_buffer().
   virtual Status again() = 0;
   // Where the input and output buffers lie, for callers that fill and read them in place between calls of again().
   virtual Result<void*> input_buffer(size_t index) = 0;
   virtual Result<const void*> output_buffer(size_t index) = 0;
-  // Of the last run, in order of execution; empty unless asked for in EngineOptions.
+  // In order of execution; empty unless asked for in EngineOptions.
   virtual Result<std::vector<NodeTime>> counters() = 0;
   // Bytes that compiling and running has taken (growth of the process's resident memory, so an estimate).
   virtual int64_t memory_bytes() const = 0;
