@@ -112,6 +112,7 @@ function(hone_fuzz_targets)
   endforeach()
   add_executable(make_corpus EXCLUDE_FROM_ALL fuzz/make_corpus.cpp)
   target_link_libraries(make_corpus PRIVATE hone_formats hone_scale)
+  target_compile_definitions(make_corpus PRIVATE HONE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
 endfunction()
 
 function(hone_benchmarks)

@@ -80,6 +80,20 @@ void strokes(const std::string& folder) {
   seed("svg_shapes", "<svg width='9' height='9'><g transform='rotate(30 1 2) skewX(3) matrix(1 0 0 1 5 0)'><polyline points='0,0 1,1'/><circle r='3'/><rect width='3' height='4'/><line x2='3'/></g></svg>");
 }
 
+// Pictures as they are read elsewhere in the tests, and archives of the kinds that hone reads.
+void containers(const std::string& folder) {
+  for (const char* name : {"scene.jpg", "scene.png", "grey.jpg", "progressive.jpg"}) {
+    std::ifstream in(std::string(HONE_SOURCE_DIR "/tests/data/images/") + name, std::ios::binary);
+    store(folder, "image", file_name(name), {std::istreambuf_iterator<char>(in), {}});
+  }
+  const auto seed = [&](const std::string& name, const std::string& bytes) { store(folder, "zip", name, bytes); };
+  seed("stored", test::zip({{"a/b.txt", "some bytes"}, {"c", ""}}));
+  seed("folder", test::zip({{"a/", ""}, {"a/x.bin", std::string(40, '\7')}}));
+#ifdef HONE_ZLIB
+  seed("deflated", test::zip({{"a.npy", std::string(200, 'a')}}, test::deflate));
+#endif
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -115,6 +129,7 @@ int main(int argc, char** argv) {
   safetensors("overlap", R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}})", 6);
   safetensors("wraps", R"({"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0]}})", 0);
   strokes(folder);
+  containers(folder);
   // One network of each family.
   std::string last;
   for (const Arch& arch : catalog()) {

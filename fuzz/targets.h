@@ -6,17 +6,20 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "cost/profile.h"
+#include "formats/image.h"
 #include "formats/onnx_proto.h"
 #include "formats/onnx_read.h"
 #include "formats/onnx_write.h"
 #include "formats/pth.h"
 #include "formats/safetensors.h"
 #include "formats/strokes_read.h"
+#include "formats/zip.h"
 #include "ir/infer.h"
 #include "ir/op.h"
 #include "ir/text.h"
@@ -113,6 +116,43 @@ inline void strokes(std::string_view bytes) {
   auto again = read_stroke_rows(text, "printed.ndjson");
   require(again.has_value() && again->size() == rows->size(), "printed rows can be read");
   for (size_t i = 0; i < rows->size(); ++i) require((*again)[i].sketch.strokes == (*rows)[i].sketch.strokes, "printed rows are read back the same");
+}
+
+// Any bytes as a picture: whole, of the size that its header states or a reduced one, or an error. A PNG of it is read back the same.
+inline void image(std::string_view bytes) {
+  DecodeOptions options;
+  options.max_pixels = 1 << 20;
+  const auto span = std::as_bytes(std::span(bytes));
+  const auto size = image_size(span, "fuzz");
+  auto picture = decode_image(span, "fuzz", options);
+  options.min_side = 16;
+  const auto reduced = decode_image(span, "fuzz", options);
+  if (!picture) return require(!picture.error().message.empty(), "an error of decode_image() has a message");
+  require(size && size->width == picture->width && size->height == picture->height, "the header states the size");
+  require(picture->pixels.size() == 3 * static_cast<size_t>(picture->width) * static_cast<size_t>(picture->height), "a picture is whole");
+  require(reduced && reduced->width <= picture->width && reduced->height <= picture->height, "a reduced picture is no larger");
+  const auto png = encode_png(*picture);
+  require(png.has_value(), "a picture can be written");
+  const auto again = decode_image(std::as_bytes(std::span(*png)), "written");
+  require(again && again->pixels == picture->pixels, "a written picture is read back the same");
+}
+
+// Any bytes as a zip archive: entries whose contents have the stated size, or errors.
+inline void zip(std::string_view bytes) {
+  const Bytes file = Bytes::copy(bytes.data(), bytes.size());
+  const auto entries = read_zip_directory(file, "fuzz.zip");
+  if (!entries) return require(!entries.error().message.empty(), "an error of read_zip_directory() has a message");
+  for (const ZipEntry& entry : *entries) {
+    const auto packed = zip_packed(file, entry, "fuzz.zip");
+    if (packed) require(packed->size == entry.packed && packed->size <= bytes.size(), "packed bytes lie in the file");
+    const auto contents = zip_contents(file, entry, "fuzz.zip");
+    if (contents) {
+      require(contents->size == entry.size, "contents have the stated size");
+      [[maybe_unused]] const Status sum = check_crc(entry, *contents, "fuzz.zip");
+    } else {
+      require(!contents.error().message.empty(), "an error of zip_contents() has a message");
+    }
+  }
 }
 
 // Any bytes: a graph or an error. What was read is valid, and can be inferred, counted, printed and parsed again.

@@ -33,6 +33,10 @@ TEST(Replay, IrText) { replay("ir_text", fuzz::ir_text); }
 TEST(Replay, SafeTensors) { replay("safetensors", fuzz::safetensors); }
 TEST(Replay, Pth) { replay("pth", fuzz::pth); }
 TEST(Replay, Strokes) { replay("strokes", fuzz::strokes); }
+#if HONE_IMAGE
+TEST(Replay, Image) { replay("image", fuzz::image); }
+#endif
+TEST(Replay, Zip) { replay("zip", fuzz::zip); }
 TEST(Replay, ArchToml) { replay("arch_toml", fuzz::arch_toml); }
 
 }  // namespace
