@@ -7,8 +7,8 @@
 namespace hone {
 
 Result<Engine*> open_engine(const std::string& name) {
-  if (name != "openvino") return fail(Code::usage, fmt::format("there is no engine '{}'", name), {}, "the engines: openvino");
-  HONE_TRY_ASSIGN(void* const symbol, plugin_symbol("hone_engine_openvino", "hone_engine"));
+  if (name != "openvino" && name != "torch") return fail(Code::usage, fmt::format("there is no engine '{}'", name), {}, "the engines: openvino, torch");
+  HONE_TRY_ASSIGN(void* const symbol, plugin_symbol(name == "torch" ? "hone_train" : "hone_engine_openvino", "hone_engine"));
   return reinterpret_cast<Engine* (*)()>(symbol)();
 }
 

@@ -18,6 +18,7 @@ struct EngineOptions {
   int threads = 1;              // of one inference; 0: the engine's own choice
   std::string precision = "f32";  // of products: f32, bf16; an engine refuses what the device cannot
   bool counters = false;        // times per node, at the cost of some speed
+  bool as_is = false;           // the graph as it stands, not in engine form (rewrite/engine_form.h)
   bool pin = false;             // the engine's threads stay on one core each: for measuring on a machine that is not shared
 };
 
@@ -68,7 +69,8 @@ class Engine {
   virtual Result<std::unique_ptr<EngineSession>> load_file(const std::string& path, const EngineOptions& options) = 0;
 };
 
-// "openvino". The library stays loaded until the process ends. Errors: an unknown name, a library that is not there.
+// "openvino", or "torch": libtorch as training runs it, for comparisons. The library stays loaded until the process ends.
+// Errors: an unknown name, a library that is not there.
 Result<Engine*> open_engine(const std::string& name = "openvino");
 
 }  // namespace hone

@@ -1,4 +1,4 @@
-// The entries of libhone_train.so: train/plugin_api.h, train/check.h, methods/plugin_api.h.
+// The entries of libhone_train.so: train/plugin_api.h, train/check.h, train/torch_engine.h, methods/plugin_api.h.
 #include <c10/util/Exception.h>
 
 #include <exception>
@@ -10,6 +10,7 @@
 #include "train/check.h"
 #include "train/memory.h"
 #include "train/plugin_api.h"
+#include "train/torch_engine.h"
 
 namespace hone::methods {
 
@@ -64,7 +65,9 @@ HONE_EXPORT void hone_train_run(const hone::train::TrainRequest& request, hone::
   hone::methods::guarded(reply, [&] { return hone::methods::run(request); });
 }
 
-HONE_EXPORT void hone_check_run(const hone::train::CheckRequest& request, hone::Result<hone::train::RunCheck>& reply) {
+HONE_EXPORT hone::Engine* hone_engine() { return &hone::train::torch_engine(); }
+
+HONE_EXPORT void hone_check_run(const hone::train::CheckRequest& request, hone::Result<hone::RunCheck>& reply) {
   hone::methods::guarded(reply, [&] { return hone::train::check(request); });
 }
 

@@ -6,10 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/rng.h"
-#include "formats/checkpoint.h"
 #include "formats/onnx_case.h"
-#include "rewrite/weights.h"
 #include "train/lower.h"
 #include "train/program.h"
 
@@ -53,12 +50,13 @@ Difference compare(const Tensor& a, const Tensor& b, const Tolerance& tolerance)
   const Tensor same = (x == y).logical_or(at::isnan(x).logical_and(at::isnan(y)));
   const Tensor finite = at::where(same, at::zeros_like(x), at::nan_to_num((x - y).abs(), INFINITY, INFINITY, INFINITY)), size = y.abs();
   d.max_abs = finite.max().item<double>();
+  d.relative = largest > 0 ? d.max_abs / largest : d.max_abs;
   d.mean_abs = finite.mean().item<double>();
   d.max_rel = at::where(same.logical_or(size <= abs), at::zeros_like(x), finite / size).max().item<double>();
   const double product = (x.norm() * y.norm()).item<double>();
   d.cosine = product > 0 ? (x * y).sum().item<double>() / product : x.equal(y) ? 1 : 0;
   if (!std::isfinite(d.cosine)) d.cosine = d.max_abs == 0 ? 1 : 0;
-  if (at::isFloatingType(type) || at::isComplexType(type)) d.ok = (finite <= size * rel + abs).logical_or(same).all().item<bool>();
+  if (at::isFloatingType(type) || at::isComplexType(type)) d.ok = (finite <= size * rel + abs).logical_and(at::isfinite(finite)).logical_or(same).all().item<bool>();
   return d;
 }
 
@@ -98,45 +96,14 @@ Result<std::vector<Tensor>> recorded_inputs(const Graph& graph, const RecordedCa
   return out;
 }
 
-// Floats are uniform in [-1, 1), integers and truth values 0 or 1, the same for every network of these input shapes.
-Result<std::vector<Tensor>> random_inputs(const Graph& graph, uint64_t seed) {
+Result<std::vector<Tensor>> random_tensors(const Graph& graph, uint64_t seed) {
+  HONE_TRY_ASSIGN(const std::vector<hone::Tensor> made, random_inputs(graph, seed));
   std::vector<Tensor> out;
-  Rng rng(seed);
-  for (const ValueId id : graph.inputs) {
-    const Value& v = graph.value(id);
-    const auto type = scalar_type(v.type.dtype);
-    if (!type) return fail(Code::unsupported, fmt::format("libtorch has no element type {}", hone::name(v.type.dtype)), v.name);
-    const int64_t n = v.type.ranked ? element_count(v.type.shape).value_or(-1) : -1;
-    if (n < 0) return fail(Code::usage, fmt::format("the input '{}' is {}: its shape must be known", v.name, to_string(v.type)), {}, "give it with --input NAME=1x3x224x224, or recorded inputs with --data");
-    Tensor t = at::empty({n}, at::kDouble);
-    double* data = t.mutable_data_ptr<double>();
-    for (int64_t i = 0; i < n; ++i) data[i] = at::isFloatingType(*type) ? 2 * rng.uniform() - 1 : static_cast<double>(rng.below(2));
-    out.push_back(t.reshape(v.type.shape).to(*type));
+  for (const hone::Tensor& m : made) {
+    HONE_TRY_ASSIGN(Tensor t, to_torch(m));
+    out.push_back(std::move(t));
   }
   return out;
-}
-
-std::vector<std::pair<std::string, hone::Tensor>> contents(const Graph& graph) {
-  std::vector<std::pair<std::string, hone::Tensor>> out;
-  for (const ValueId v : graph.state())
-    if (graph.value(v).data) out.emplace_back(graph.value(v).name, *graph.value(v).data);
-  return out;
-}
-
-bool lacks_contents(const Graph& graph) {
-  return std::ranges::any_of(graph.state(), [&](ValueId v) { return !graph.value(v).data; });
-}
-
-// The graph with contents everywhere: its own, then those of `other` that have its names and shapes, then fresh ones.
-Result<Graph> filled(Graph graph, const Graph* other, uint64_t seed) {
-  if (other && lacks_contents(graph)) {
-    for (auto& [name, tensor] : to_names_of(graph, contents(*other)).tensors) {
-      const ValueId v = graph.find(name);
-      if (v == kNoValue || graph.values[v].data || graph.values[v].type != TensorType(tensor.dtype, tensor.shape)) continue;
-      graph.values[v].data = std::make_shared<hone::Tensor>(std::move(tensor));
-    }
-  }
-  return lacks_contents(graph) ? with_fresh_weights(std::move(graph), seed) : Result<Graph>(std::move(graph));
 }
 
 struct Side {
@@ -190,7 +157,7 @@ Result<RunCheck> check_sides(Side a, Side b, const std::string& folder, const Ch
   check.how = std::move(how);
   std::vector<Tensor> inputs;
   if (folder.empty()) {
-    HONE_TRY_ASSIGN(inputs, random_inputs(a.graph, options.seed));
+    HONE_TRY_ASSIGN(inputs, random_tensors(a.graph, options.seed));
   } else {
     HONE_TRY_ASSIGN(const RecordedCase recorded, read_case(a.graph, folder));
     HONE_TRY_ASSIGN(inputs, recorded_inputs(a.graph, recorded));
@@ -244,8 +211,8 @@ Result<RunCheck> check_recorded(const Graph& a, const std::string& folder, const
 Result<RunCheck> check_pair(const Graph& a, const Graph& b, const std::string& folder, const CheckOptions& options) {
   if (a.inputs.size() != b.inputs.size() || a.outputs.size() != b.outputs.size())
     return fail(Code::usage, fmt::format("{} has {} inputs and {} outputs, {} has {} and {}", a.name, a.inputs.size(), a.outputs.size(), b.name, b.inputs.size(), b.outputs.size()));
-  HONE_TRY_ASSIGN(Graph left, filled(a, &b, options.seed));
-  HONE_TRY_ASSIGN(Graph right, filled(b, &a, options.seed));
+  HONE_TRY_ASSIGN(Graph left, with_contents(a, &b, options.seed));
+  HONE_TRY_ASSIGN(Graph right, with_contents(b, &a, options.seed));
   auto x = side(std::move(left), {.fuse = false});
   if (!x) return refused(a, x.error());
   auto y = side(std::move(right), {.fuse = false});
@@ -254,7 +221,7 @@ Result<RunCheck> check_pair(const Graph& a, const Graph& b, const std::string& f
 }
 
 Result<RunCheck> check_plans(const Graph& a, const std::string& folder, const CheckOptions& options) {
-  HONE_TRY_ASSIGN(Graph graph, filled(a, nullptr, options.seed));
+  HONE_TRY_ASSIGN(Graph graph, with_contents(a, nullptr, options.seed));
   auto fused = side(graph, {});
   if (!fused) return refused(a, fused.error());
   auto plain = side(std::move(graph), {.channels_last = false, .fuse = false});

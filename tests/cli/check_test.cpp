@@ -98,5 +98,49 @@ TEST(CheckRun, NetworksAgreeWithThemselves) {
   EXPECT_FALSE(Json::parse(differ.out)["first_departure"].get<std::string>().empty());
 }
 
+bool has_openvino() { return std::filesystem::exists(std::filesystem::path(HONE_BINARY).parent_path() / "libhone_engine_openvino.so"); }
+
+TEST(CheckEngine, BadUseIsRefused) {
+  for (const char* line : {"--with abacus", "--with openvino --with openvino --with openvino", "--layers", "--precision bf16", "--with openvino --precision f8", "--with openvino --tolerance much", "--shapes --data . --with openvino"})
+    EXPECT_EQ(hone(std::string("check timm/resnet18@64 ") + line).exit, 2) << line;
+}
+
+TEST(CheckEngine, OpenVinoRunsWithoutLibtorch) {
+  if (!has_openvino()) {
+    const Ran ran = hone("check timm/resnet18@64 --with openvino");
+    EXPECT_EQ(ran.exit, 1);
+    EXPECT_NE(ran.err.find("libhone_engine_openvino.so"), std::string::npos) << ran.err;
+    GTEST_SKIP() << "built without OpenVINO";
+  }
+  const Ran alone = hone("check timm/mobilenetv3_small_050@64 --with openvino --layers --json");
+  ASSERT_EQ(alone.exit, 0) << alone.out << alone.err;
+  Json j = Json::parse(alone.out);
+  EXPECT_EQ(j["ok"], true);
+  EXPECT_TRUE(j["first_departure"].is_null());
+  EXPECT_GT(j["layers"].size(), 50u);
+  EXPECT_FALSE(j["worst_layer"].get<std::string>().empty());
+  for (const char* key : {"name", "shape", "max_abs", "max_rel", "mean_abs", "cosine", "relative"}) EXPECT_TRUE(j["outputs"][0].contains(key)) << key;
+
+  // Another last layer: everything before it agrees.
+  const Ran differ = hone("check timm/resnet18@64 torchvision/resnet34@64 --with openvino --json");
+  EXPECT_EQ(differ.exit, 1) << differ.out << differ.err;
+  j = Json::parse(differ.out);
+  EXPECT_EQ(j["ok"], false);
+  EXPECT_FALSE(j["first_departure"].get<std::string>().empty());
+  EXPECT_EQ(hone("check timm/mobilenetv3_small_050@64 --with openvino --precision bf16 --tolerance 0,1e-6").exit, 1) << "bf16 is seen";
+}
+
+TEST(CheckEngine, RecordedOutputsInOpenVino) {
+  if (!std::filesystem::exists(kCases) || !has_openvino()) GTEST_SKIP() << "libonnx-testdata is not installed, or built without OpenVINO";
+  const auto run = [](const std::string& name, const std::string& data) { return hone("check " + kCases + name + "/model.onnx --data " + kCases + data + "/test_data_set_0 --json --with openvino"); };
+  EXPECT_EQ(run("test_basic_conv_with_padding", "test_basic_conv_with_padding").exit, 0);
+  const Ran other = run("test_softmax_axis_0", "test_softmax_axis_1");
+  EXPECT_EQ(other.exit, 1);
+  EXPECT_EQ(Json::parse(other.out)["first_departure"], "Softmax 'y'");
+  const Ran lacks = run("test_det_2d", "test_det_2d");
+  EXPECT_EQ(lacks.exit, 1);
+  EXPECT_NE(Json::parse(lacks.out)["unsupported"][0].get<std::string>().find("Det"), std::string::npos) << lacks.out;
+}
+
 }  // namespace
 }  // namespace hone::test

@@ -88,7 +88,7 @@ class OpenVino : public Engine {
     for (const ValueId v : given.inputs)
       if (const Value& value = given.value(v); !value.type.ranked || std::ranges::any_of(value.type.shape, [](Dim d) { return d < 0; }))
         return fail(Code::usage, fmt::format("the input is {}: an engine needs its shape", to_string(value.type)), value.name, "give it with --input NAME=1x3x224x224");
-    HONE_TRY_ASSIGN(const Graph graph, engine_form(given));
+    HONE_TRY_ASSIGN(const Graph graph, options.as_is ? given : engine_form(given));
     const int64_t before = resident_bytes();
     try {
       if (weight_bytes(graph) > kInMemory) return load_big(graph, options, before);
