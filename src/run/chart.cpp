@@ -28,8 +28,9 @@ std::string svg_chart(const Report& report, const Chart& chart, std::string_view
     case Chart::Kind::treemap: parts = svg::treemap(*table, chart); break;
     case Chart::Kind::lines: parts = svg::lines(*table, chart); break;
     case Chart::Kind::curves: parts = svg::curves(*table, chart); break;
-    case Chart::Kind::scatter: parts = svg::scatter(*table, chart); break;
+    case Chart::Kind::scatter: parts = svg::scatter(*table, chart, chart.lines.empty() ? nullptr : report.table(chart.lines)); break;
     case Chart::Kind::histogram: parts = svg::histogram(*table, chart); break;
+    case Chart::Kind::intervals: parts = svg::intervals(*table, chart); break;
   }
   if (parts.body.empty()) return "";
   return fmt::format(

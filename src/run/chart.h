@@ -34,7 +34,8 @@ Parts bars(const Table& table, const Chart& chart);
 Parts treemap(const Table& table, const Chart& chart);
 Parts lines(const Table& table, const Chart& chart);
 Parts curves(const Table& table, const Chart& chart);
-Parts scatter(const Table& table, const Chart& chart);
+Parts scatter(const Table& table, const Chart& chart, const Table* lines = nullptr);
+Parts intervals(const Table& table, const Chart& chart);
 Parts histogram(const Table& table, const Chart& chart);
 
 // ---- charts with two axes ----

@@ -13,12 +13,13 @@ namespace {
 
 constexpr Frame kFrame{58, 340, 46, 8, 98};
 constexpr double kAssumedWidth = 860;  // pixels, for placing names; the chart itself fits any width
-constexpr double kFont = 12, kRadius = 4.5;
+constexpr double kFont = 12, kRadius = 4.5, kLeastRadius = 2.5, kMostRadius = 16;
 
 struct Point {
   double x, y, low, high;
   std::string label;
   size_t series = 0;
+  double radius = kRadius;
 };
 struct Box {
   double x, y, w, h;
@@ -36,10 +37,38 @@ struct Place {
 };
 constexpr Place kPlaces[] = {{"start", 9, 4}, {"end", -9, 4}, {"middle", 0, -9}, {"middle", 0, 19}, {"start", 7, -7}, {"start", 7, 16}, {"end", -7, -7}, {"end", -7, 16}};
 
+// The same place beside a larger point.
+Place moved(Place place, double radius) {
+  const double by = std::max(0., radius - kRadius);
+  place.dx += place.dx > 0 ? by : place.dx < 0 ? -by : 0;
+  if (place.dx == 0) place.dy += place.dy > 0 ? by : -by;
+  return place;
+}
+
+// Lines behind the points, by name.
+struct Behind {
+  std::string name;
+  std::vector<std::pair<double, double>> points;
+};
+std::vector<Behind> lines_of(const Table* table, bool log_x, bool log_y) {
+  std::vector<Behind> out;
+  if (!table) return out;
+  const int cx = column(*table, "x"), cy = column(*table, "y"), cn = column(*table, "name");
+  if (cx < 0 || cy < 0) return out;
+  for (const auto& row : table->rows) {
+    const double x = number(row[static_cast<size_t>(cx)]), y = number(row[static_cast<size_t>(cy)]);
+    if (!std::isfinite(x) || !std::isfinite(y) || (log_x && !(x > 0)) || (log_y && !(y > 0))) continue;
+    const std::string name = cn < 0 ? "" : format_cell(row[static_cast<size_t>(cn)], Unit::none);
+    if (out.empty() || out.back().name != name) out.push_back({name, {}});
+    out.back().points.emplace_back(x, y);
+  }
+  return out;
+}
+
 }  // namespace
 
-Parts scatter(const Table& table, const Chart& chart) {
-  const int cx = column(table, chart.x), cy = column(table, chart.y), cg = column(table, chart.group), cn = column(table, chart.label), cl = column(table, chart.low), ch = column(table, chart.high);
+Parts scatter(const Table& table, const Chart& chart, const Table* lines) {
+  const int cx = column(table, chart.x), cy = column(table, chart.y), cg = column(table, chart.group), cn = column(table, chart.label), cl = column(table, chart.low), ch = column(table, chart.high), cs = column(table, chart.size);
   if (cx < 0 || cy < 0) return {};
   const Column &column_x = table.columns[static_cast<size_t>(cx)], &column_y = table.columns[static_cast<size_t>(cy)];
   std::vector<std::string> names;
@@ -53,6 +82,7 @@ Parts scatter(const Table& table, const Chart& chart) {
     if (cl >= 0 && is_number(row[static_cast<size_t>(cl)]) && std::isfinite(number(row[static_cast<size_t>(cl)]))) p.low = number(row[static_cast<size_t>(cl)]);
     if (ch >= 0 && is_number(row[static_cast<size_t>(ch)]) && std::isfinite(number(row[static_cast<size_t>(ch)]))) p.high = number(row[static_cast<size_t>(ch)]);
     if (chart.log_y && !(p.low > 0)) p.low = p.y;
+    if (cs >= 0) p.radius = number(row[static_cast<size_t>(cs)]);
     const std::string name = cg < 0 ? "" : format_cell(row[static_cast<size_t>(cg)], Unit::none);
     p.series = static_cast<size_t>(std::find(names.begin(), names.end(), name) - names.begin());
     if (p.series == names.size()) names.push_back(name);
@@ -61,6 +91,14 @@ Parts scatter(const Table& table, const Chart& chart) {
     points.push_back(std::move(p));
   }
   if (points.empty()) return {};
+  // Areas: the largest is kMostRadius.
+  double largest = 0;
+  for (const Point& p : points) largest = std::max(largest, p.radius);
+  if (cs >= 0)
+    for (Point& p : points) p.radius = largest > 0 ? std::max(kLeastRadius, kMostRadius * std::sqrt(std::max(0., p.radius) / largest)) : kRadius;
+  const std::vector<Behind> behind = lines_of(lines, chart.log_x, chart.log_y);
+  for (const Behind& line : behind)
+    for (const auto& [x, y] : line.points) min_x = std::min(min_x, x), max_x = std::max(max_x, x), min_y = std::min(min_y, y), max_y = std::max(max_y, y);
   Frame f = kFrame;
   const bool named = names.size() > 1 || !names[0].empty();
   if (!named) f.top -= 22;
@@ -75,8 +113,21 @@ Parts scatter(const Table& table, const Chart& chart) {
   const auto px = [&](double x) { return ax(x) / 100 * kAssumedWidth; };
   std::vector<Box> taken;
   for (const Point& p : points) {
-    taken.push_back({px(p.x) - kRadius - 1, ay(p.y) - kRadius - 1, 2 * kRadius + 2, 2 * kRadius + 2});
+    taken.push_back({px(p.x) - p.radius - 1, ay(p.y) - p.radius - 1, 2 * p.radius + 2, 2 * p.radius + 2});
     if (p.high > p.low) taken.push_back({px(p.x) - 2, ay(p.high), 4, ay(p.low) - ay(p.high)});
+  }
+  for (const Behind& line : behind) {
+    parts.body += "<g class=\"series s8\">";
+    for (size_t i = 1; i < line.points.size(); ++i)
+      parts.body += fmt::format("<line class=\"thin\" x1=\"{:.2f}%\" y1=\"{:.1f}\" x2=\"{:.2f}%\" y2=\"{:.1f}\"/>", ax(line.points[i - 1].first), ay(line.points[i - 1].second), ax(line.points[i].first), ay(line.points[i].second));
+    if (!line.name.empty()) {
+      // Named at its right end, above it.
+      const auto& [x, y] = line.points.back();
+      const double width = text_width(line.name, kFont);
+      taken.push_back({px(x) - width, ay(y) - 6 - kFont, width, kFont + 3});
+      parts.body += fmt::format("<text class=\"small\" text-anchor=\"end\" x=\"{:.2f}%\" y=\"{:.1f}\">{}</text>", ax(x), ay(y) - 6, escape_html(line.name));
+    }
+    parts.body += "</g>\n";
   }
   // Lines first, so that points lie on them.
   if (chart.connect)
@@ -95,22 +146,22 @@ Parts scatter(const Table& table, const Chart& chart) {
     parts.body += "<g class=\"series s" + color + "\">";
     if (p.high > p.low)
       parts.body += fmt::format("<line class=\"error\" x1=\"{0:.2f}%\" x2=\"{0:.2f}%\" y1=\"{1:.1f}\" y2=\"{2:.1f}\"/>", ax(p.x), ay(p.low), ay(p.high));
-    parts.body += fmt::format("<circle cx=\"{:.2f}%\" cy=\"{:.1f}\" r=\"{}\"><title>{}{}{}{} {}, {}{} {}</title></circle>", ax(p.x), ay(p.y), kRadius, escape_html(names[p.series]),
+    parts.body += fmt::format("<circle cx=\"{:.2f}%\" cy=\"{:.1f}\" r=\"{:.4g}\"{}><title>{}{}{}{} {}, {}{} {}</title></circle>", ax(p.x), ay(p.y), p.radius, cs >= 0 ? " fill-opacity=\".55\"" : "", escape_html(names[p.series]),
                               p.label.empty() || names[p.series].empty() ? "" : ", ", escape_html(p.label), p.label.empty() && names[p.series].empty() ? "" : ":", format_cell(p.x, column_x.unit) + " " + escape_html(column_x.label),
                               format_cell(p.y, column_y.unit), spread_text, escape_html(column_y.label));
     if (!p.label.empty()) {
       const double width = text_width(p.label, kFont);
-      const Place* best = nullptr;
+      Place best = kPlaces[0];
       double least = INFINITY;
       for (const Place& place : kPlaces) {
-        const Box box = place.box(px(p.x), ay(p.y), width);
+        const Box box = moved(place, p.radius).box(px(p.x), ay(p.y), width);
         double cost = 0;
         for (const Box& t : taken) cost += box.overlap(t);
         cost += 40 * (std::max(0., box.x + box.w - kAssumedWidth) + std::max(0., px(ax.low) - box.x) + std::max(0., f.top - box.y) + std::max(0., box.y + box.h - f.top - f.plot));
-        if (cost < least - 1e-9) least = cost, best = &place;
+        if (cost < least - 1e-9) least = cost, best = moved(place, p.radius);
       }
-      taken.push_back(best->box(px(p.x), ay(p.y), width));
-      parts.body += fmt::format("<text class=\"small\" text-anchor=\"{}\" x=\"{:.2f}%\" dx=\"{}\" y=\"{:.1f}\">{}</text>", best->anchor, ax(p.x), best->dx, ay(p.y) + best->dy, escape_html(p.label));
+      taken.push_back(best.box(px(p.x), ay(p.y), width));
+      parts.body += fmt::format("<text class=\"small\" text-anchor=\"{}\" x=\"{:.2f}%\" dx=\"{}\" y=\"{:.1f}\">{}</text>", best.anchor, ax(p.x), best.dx, ay(p.y) + best.dy, escape_html(p.label));
     }
     parts.body += "</g>\n";
   }

@@ -29,7 +29,8 @@ std::string format_integer(int64_t v, Unit unit) {
     case Unit::bytes: return format_bytes(v);
     case Unit::share:
     case Unit::percent:
-    case Unit::factor: return format_cell(static_cast<double>(v), unit);
+    case Unit::factor:
+    case Unit::milliseconds: return format_cell(static_cast<double>(v), unit);
     default: return fmt::format("{}", v);
   }
 }
@@ -43,6 +44,7 @@ std::string format_real(double v, Unit unit) {
     case Unit::share: return fmt::format("{:.1f} %", v * 100);
     case Unit::percent: return v == 0 ? "0.0 %" : fmt::format("{:+.1f} %", v);
     case Unit::factor: return fmt::format("{:.2f}x", v);
+    case Unit::milliseconds: return std::fabs(v) < 1000 ? fmt::format("{:#.3g} ms", v) : fmt::format("{:.0f} ms", v);
     default: return fmt::format("{:.6g}", v);
   }
 }

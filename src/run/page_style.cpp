@@ -62,7 +62,7 @@ svg .cell{fill-opacity:.2;stroke:var(--card);stroke-width:2}
 .s8 line{stroke:var(--ink);stroke-width:3}.s8 circle,.s8 text{fill:var(--ink)}
 .s6 line{stroke:var(--c6)}.s6 circle,.s6 text{fill:var(--c6)}.s7 line{stroke:var(--c7)}.s7 circle,.s7 text{fill:var(--c7)}
 .series polyline{fill:none;stroke-width:2;stroke-linejoin:round;vector-effect:non-scaling-stroke}.series .band{opacity:.16;stroke:none}
-.series .thin{stroke-width:1.2;opacity:.55}.series .error{stroke-width:1.5;opacity:.7}.series .small{font-weight:400;fill:var(--ink)}
+.series .thin{stroke-width:1.2;opacity:.55}.series .error{stroke-width:1.5;opacity:.7}.series .whisker{stroke:var(--ink);stroke-width:1.5}.series .small{font-weight:400;fill:var(--ink)}
 .stacked{stroke:var(--card);stroke-width:1}.c8{fill:var(--ink)}
 .s0 polyline{stroke:var(--c0)}.s0 .band{fill:var(--c0)}.s1 polyline{stroke:var(--c1)}.s1 .band{fill:var(--c1)}.s2 polyline{stroke:var(--c2)}.s2 .band{fill:var(--c2)}
 .s3 polyline{stroke:var(--c3)}.s3 .band{fill:var(--c3)}.s4 polyline{stroke:var(--c4)}.s4 .band{fill:var(--c4)}.s5 polyline{stroke:var(--c5)}.s5 .band{fill:var(--c5)}

@@ -27,6 +27,7 @@ enum class Unit : uint8_t {
   share,    // 0.124 -> 12.4 %
   percent,  // 12.4 -> +12.4 % (a difference)
   factor,   // 1.73 -> 1.73x
+  milliseconds,  // 5.03 ms
   shape,    // 1x3x224x224
 };
 
@@ -73,6 +74,7 @@ struct Chart {
     curves,   // y over x, many points: one line per column of `values` (or `y`) and per value of `group`; bands from `low` to `high`
     scatter,  // a point per row at x, y, named by `label`, coloured by `group`; error bars from `low` to `high`
     histogram,  // upright bars: one per row, named by `label`, stacked from the columns of `values`
+    intervals,  // horizontal bars from nought: one per row, named by `label`, long as values[0], with an error bar from `low` to `high`
   };
   Kind kind = Kind::bars;
   std::string title, caption;
@@ -82,6 +84,8 @@ struct Chart {
   std::string x, y;                 // lines, curves, scatter
   std::string low, high;            // columns of a band or error bar around y
   bool log_x = false, log_y = false;  // curves, scatter
+  std::string size;                 // scatter: column that a point's area follows
+  std::string lines;                // scatter: key of a table of lines behind the points, columns "x", "y", and "name" (a line per name)
   bool connect = false;             // scatter: a thin line through the points of a group
   bool shares = false;              // histogram: every bar is a whole
 };

@@ -135,6 +135,39 @@ TEST(Scatter, PointsStandWhereTheTableSays) {
   EXPECT_NE(svg.find("selector, canvas 0: 1.00 M FLOPs, 40.0 % (39.0 % to 42.0 %) Acc@1"), std::string::npos) << svg;
 }
 
+TEST(Scatter, AreasFollowAColumnAndLinesLieBehind) {
+  Report r = methods(true);
+  auto& table = std::get<Table>(r.parts[0]);
+  auto& chart = std::get<Chart>(r.parts[1]);
+  table.columns.push_back({"share", "share", Unit::share});
+  for (size_t i = 0; i < table.rows.size(); ++i) table.rows[i].push_back(i == 0 ? 1.0 : 0.25);
+  chart.size = "share", chart.lines = "roof";
+  r.parts.push_back(Table{"roof", "", {{"name", ""}, {"x", ""}, {"y", ""}}, {{std::string("fit"), 1e6, 0.4}, {std::string("fit"), 3.2e7, 0.8}}});
+  const std::string svg = svg_chart(r, chart, "x");
+  const auto radius = values(svg, "circle", "r");
+  ASSERT_EQ(radius.size(), 6u);
+  EXPECT_NEAR(radius[0], 2 * radius[1], 0.01);
+  EXPECT_EQ(count(svg, "class=\"thin\""), 1u);
+  const auto x = values(svg, "circle", "cx"), line = values(svg, "line class=\"thin\"", "x1");
+  EXPECT_NEAR(line[0], x[0], 0.011) << "one million on both";
+  EXPECT_NE(svg.find(">fit</text>"), std::string::npos);
+}
+
+TEST(Intervals, BarsAndTheirEndsShareAScale) {
+  Table t{"t", "", {{"name", "name"}, {"ms", "median", Unit::milliseconds}, {"lo", ""}, {"hi", ""}}, {{std::string("a"), 4.0, 3.0, 8.0}, {std::string("<b>"), 2.0, 2.0, 2.0}}};
+  Chart c;
+  c.kind = Chart::Kind::intervals, c.label = "name", c.values = {"ms"}, c.low = "lo", c.high = "hi";
+  const std::string svg = draw(report(t, c));
+  const auto width = values(svg, "rect class=\"c0\"", "width"), from = values(svg, "line class=\"whisker\"", "x1"), to = values(svg, "line class=\"whisker\"", "x2");
+  ASSERT_EQ(width.size(), 2u);
+  EXPECT_NEAR(width[0], 2 * width[1], 0.02);
+  ASSERT_EQ(from.size(), 3u) << "a point has no interval";
+  EXPECT_NEAR(from[0] / width[0], 3 / 4., 0.001);
+  EXPECT_NEAR(to[0] / width[0], 2, 0.001);
+  EXPECT_NE(svg.find("4.00 ms (3.00 ms to 8.00 ms)"), std::string::npos) << svg;
+  EXPECT_EQ(svg.find("<b>"), std::string::npos);
+}
+
 TEST(Histogram, StacksAddUp) {
   Table t{"t", "", {{"strokes", "strokes"}, {"a", "32"}, {"b", "64"}}, {{std::string("0-9"), int64_t{3}, int64_t{1}}, {std::string("10-19"), int64_t{0}, int64_t{2}}, {std::string("none"), int64_t{0}, int64_t{0}}}};
   Chart c;
