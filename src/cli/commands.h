@@ -11,6 +11,7 @@ Command zoo_command();
 Command scale_command();
 Command export_command();
 Command check_command();
+Command bench_command();
 Command skip_list_command();
 Command skip_apply_command();
 Command runs_command();

@@ -11,10 +11,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <optional>
 #include <sstream>
 #include <utility>
 
-#include "core/units.h"
 #include "run/manifest.h"
 
 namespace hone {
@@ -45,6 +45,21 @@ bool set_affinity(const std::vector<int>& processors) {
   CPU_ZERO(&set);
   for (int p : processors) CPU_SET(p, &set);
   return ::sched_setaffinity(0, sizeof set, &set) == 0;
+}
+
+// Linux shares processors among sessions first, and a nice value counts within a session only; sessions have one of their
+// own ("/autogroup-190 nice 0"). Nothing where that is switched off.
+constexpr const char* kGroupFile = "/proc/self/autogroup";
+std::optional<int> group_nice() {
+  std::ifstream in(kGroupFile);
+  std::string name, word;
+  int nice = 0;
+  if (!(in >> name >> word >> nice)) return std::nullopt;
+  return nice;
+}
+void set_group_nice(int nice) {
+  std::ofstream out(kGroupFile);
+  out << nice;
 }
 
 struct StatLine {
@@ -105,19 +120,44 @@ Result<Pinned> Pinned::to(int threads) {
     std::sort(p.processors_.begin(), p.processors_.end());
   }
   if (!set_affinity(p.processors_)) return fail(Code::io, fmt::format("cannot pin to processors: {}", std::strerror(errno)));
-  p.nice_before_ = ::getpriority(PRIO_PROCESS, 0);
-  p.ahead_ = ::setpriority(PRIO_PROCESS, 0, std::min(kAhead, p.nice_before_)) == 0;
   p.active_ = true;
+  sched_param lowest{};
+  lowest.sched_priority = ::sched_get_priority_min(SCHED_RR);
+  if (p.processors_.size() < p.before_.size() && ::sched_getscheduler(0) == SCHED_OTHER && ::sched_setscheduler(0, SCHED_RR, &lowest) == 0) {
+    p.priority_ = Priority::real_time;
+    return p;
+  }
+  p.nice_before_ = ::getpriority(PRIO_PROCESS, 0);
+  p.group_before_ = group_nice().value_or(0);
+  if (::setpriority(PRIO_PROCESS, 0, std::min(kAhead, p.nice_before_)) == 0) {
+    p.priority_ = Priority::nice;
+    set_group_nice(std::min(kAhead, p.group_before_));
+  }
   return p;
 }
 
 Pinned::Pinned(Pinned&& o) noexcept
-    : processors_(std::move(o.processors_)), before_(std::move(o.before_)), nice_before_(o.nice_before_), ahead_(o.ahead_), active_(std::exchange(o.active_, false)) {}
+    : processors_(std::move(o.processors_)), before_(std::move(o.before_)), nice_before_(o.nice_before_), group_before_(o.group_before_), priority_(o.priority_), active_(std::exchange(o.active_, false)) {}
 
 Pinned::~Pinned() {
   if (!active_) return;
   set_affinity(before_);
-  if (ahead_) ::setpriority(PRIO_PROCESS, 0, nice_before_);
+  if (priority_ == Priority::real_time) {
+    const sched_param none{};
+    ::sched_setscheduler(0, SCHED_OTHER, &none);
+  }
+  if (priority_ == Priority::nice) {
+    ::setpriority(PRIO_PROCESS, 0, nice_before_);
+    set_group_nice(group_before_);
+  }
+}
+
+std::string_view name(Pinned::Priority priority) {
+  switch (priority) {
+    case Pinned::Priority::real_time: return "real-time";
+    case Pinned::Priority::nice: return "nice";
+    default: return "usual";
+  }
 }
 
 ProcessorTime processor_time() {
@@ -171,19 +211,6 @@ double clock_mhz() {
 #else
   return 0;
 #endif
-}
-
-int64_t largest_cache_bytes() {
-  double most = 0;
-  for (int index = 0; index < 8; ++index) {
-    std::ifstream in(fmt::format("/sys/devices/system/cpu/cpu0/cache/index{}/size", index));
-    std::string text;
-    if (!(in >> text)) break;
-    // "32768K": the kernel's K is 1024.
-    if (!text.empty() && (text.back() == 'K' || text.back() == 'M')) text += "iB";
-    most = std::max(most, parse_bytes(text).value_or(0));
-  }
-  return static_cast<int64_t>(most);
 }
 
 }  // namespace hone

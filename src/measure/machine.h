@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/error.h"
@@ -10,7 +11,9 @@
 namespace hone {
 
 // Keeps the calling thread, and every thread that it starts meanwhile, on some processors and ahead of other processes
-// where the system allows that. Everything is put back at the end. Make it before an engine loads: engines start threads then.
+// where the system allows that (root, or CAP_SYS_NICE): with real-time priority while a processor is left for the others,
+// else with the best nice value. The calling thread is put back at the end; threads that it has started end with their
+// engine. Make it before an engine loads: engines start threads then.
 class Pinned {
  public:
   // `threads` processors, the least busy of those that the process may use; all of them when it asks for more or for 0.
@@ -19,15 +22,18 @@ class Pinned {
   Pinned& operator=(Pinned&&) = delete;
   ~Pinned();
 
+  enum class Priority : uint8_t { usual, nice, real_time };
   const std::vector<int>& processors() const { return processors_; }
-  bool ahead() const { return ahead_; }  // whether priority could be raised
+  Priority priority() const { return priority_; }  // what could be had
 
  private:
   Pinned() = default;
   std::vector<int> processors_, before_;
-  int nice_before_ = 0;
-  bool ahead_ = false, active_ = false;
+  int nice_before_ = 0, group_before_ = 0;
+  Priority priority_ = Priority::usual;
+  bool active_ = false;
 };
+std::string_view name(Pinned::Priority priority);  // "usual", "nice", "real-time"
 
 // Processor time so far, seconds (/proc/stat, getrusage). Zeros where the system does not say.
 struct ProcessorTime {
@@ -61,8 +67,5 @@ class MachineWatch {
 // The clock now, measured with a chain of dependent multiplications that take three cycles each on x86-64; about 2 ms.
 // 0 on other processors.
 double clock_mhz();
-
-// Bytes of the largest cache that a processor sees; 0 where the system does not say.
-int64_t largest_cache_bytes();
 
 }  // namespace hone

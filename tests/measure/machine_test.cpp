@@ -25,14 +25,17 @@ TEST(Machine, PinningEndsAndIsInheritedMeanwhile) {
     int inside = 0;
     std::thread([&] { inside = processors_of_this_thread(); }).join();
     EXPECT_EQ(inside, 1);
-    EXPECT_EQ(pinned->ahead(), ::getpriority(PRIO_PROCESS, 0) < nice_before);
+    EXPECT_EQ(pinned->priority() == Pinned::Priority::real_time, ::sched_getscheduler(0) == SCHED_RR);
+    EXPECT_EQ(pinned->priority() == Pinned::Priority::nice, ::getpriority(PRIO_PROCESS, 0) < nice_before);
   }
   EXPECT_EQ(processors_of_this_thread(), before);
   EXPECT_EQ(::getpriority(PRIO_PROCESS, 0), nice_before);
+  EXPECT_EQ(::sched_getscheduler(0), SCHED_OTHER);
   {
     const auto pinned = Pinned::to(10'000);  // more than there are: all of them
     ASSERT_TRUE(pinned);
     EXPECT_EQ(static_cast<int>(pinned->processors().size()), before);
+    EXPECT_NE(pinned->priority(), Pinned::Priority::real_time) << "nobody else could run";
   }
 }
 

@@ -1,0 +1,89 @@
+// hone bench and hone profile --measure: what they report, and what they refuse. Nothing here depends on how fast the
+// machine is.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/run_hone.h"
+
+namespace hone::test {
+namespace {
+
+using Json = nlohmann::json;
+
+bool has_engine() {
+  static const bool found = hone("bench sketch/selector --rounds 1 --json").err.find("libhone_engine_openvino") == std::string::npos;
+  return found;
+}
+#define NEEDS_ENGINE() \
+  if (!has_engine()) GTEST_SKIP() << "this build has no engine plug-in"
+
+TEST(Bench, RefusesWhatCannotBe) {
+  for (const auto& [arguments, said] : std::vector<std::pair<std::string, std::string>>{
+           {"", "NET"},
+           {"timm/resnet18 --threads 0", "--threads"},
+           {"timm/resnet18 --rounds 0", "--rounds"},
+           {"timm/resnet18 --seconds -1", "--seconds"},
+           {"timm/resnet18 --seed -1", "--seed"},
+           {"timm/resnet18 --precision f8", "--precision"},
+           {"timm/resnet18 --engine abacus", "--engine"},
+           {"timm/resnet18 --batch 0", "--batch"}}) {
+    const Ran r = hone("bench " + arguments);
+    EXPECT_EQ(r.exit, 2) << arguments << r.err;
+    EXPECT_NE(r.err.find(said), std::string::npos) << arguments << ": " << r.err;
+    EXPECT_EQ(r.out, "") << arguments;
+  }
+}
+
+TEST(Bench, UnknownNetworksAndBrokenFilesAreNamed) {
+  NEEDS_ENGINE();
+  const Ran unknown = hone("bench timm/resnet51");
+  EXPECT_EQ(unknown.exit, 2);
+  EXPECT_NE(unknown.err.find("timm/resnet50"), std::string::npos) << unknown.err;
+  const std::string folder = scratch_folder();
+  const Ran broken = shell("echo nothing > broken.onnx && hone bench broken.onnx", folder);
+  EXPECT_EQ(broken.exit, 1);
+  EXPECT_NE(broken.err.find("broken.onnx"), std::string::npos) << broken.err;
+}
+
+TEST(Bench, TimesNetworksSideBySide) {
+  NEEDS_ENGINE();
+  const std::string folder = scratch_folder();
+  const Ran r = shell("hone export timm/mobilenetv2_050@64 -o m.onnx >/dev/null && hone bench timm/mobilenetv2_050@64 timm/resnet18@64 m.onnx --rounds 8 --json", folder);
+  ASSERT_EQ(r.exit, 0) << r.err;
+  const Json j = Json::parse(r.out);
+  EXPECT_EQ(j["command"], "bench");
+  EXPECT_EQ(j["batch"], 1);
+  ASSERT_EQ(j["rows"].size(), 3u);
+  for (const Json& row : j["rows"]) {
+    EXPECT_GT(row["median"].get<double>(), 0);
+    EXPECT_LE(row["low"].get<double>(), row["median"].get<double>());
+    EXPECT_GE(row["high"].get<double>(), row["median"].get<double>());
+    EXPECT_GE(row["p95"].get<double>(), row["fastest"].get<double>());
+    EXPECT_EQ(row["rounds"], 8);
+    EXPECT_GT(row["macs"].get<int64_t>(), 0);
+  }
+  EXPECT_TRUE(j["rows"][0]["ratio"].is_null());
+  EXPECT_GT(j["rows"][1]["ratio"].get<double>(), 0);
+  EXPECT_EQ(j["rows"][2]["macs"], j["rows"][0]["macs"]);
+  EXPECT_GT(j["machine"]["processors"].size(), 0u);
+  EXPECT_EQ(j["machine"]["engine"], "openvino");
+  for (const char* key : {"cpu", "threads", "precision", "priority", "mhz_before", "others", "load_before"}) EXPECT_TRUE(j["machine"].contains(key)) << key;
+}
+
+TEST(Bench, BatchesAndPages) {
+  NEEDS_ENGINE();
+  const std::string folder = scratch_folder();
+  const Ran r = shell("hone bench timm/mobilenetv2_050@64 --batch 4 --rounds 6 --html b.html --json", folder);
+  ASSERT_EQ(r.exit, 0) << r.err;
+  const Json j = Json::parse(r.out);
+  EXPECT_EQ(j["batch"], 4);
+  const Json& row = j["rows"][0];
+  EXPECT_NEAR(row["images_per_second"].get<double>(), 4000 / row["median"].get<double>(), 1e-6);
+  const std::string page = read_file(folder + "/b.html");
+  EXPECT_NE(page.find("class=\"whisker\""), std::string::npos);
+  EXPECT_EQ(page.find("<script"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace hone::test
