@@ -92,10 +92,10 @@ Table table_of(const std::vector<Entered>& all, const Measurement& m, int64_t ba
     const Totals totals = counted ? all[i].profile->totals : Totals{};
     const TimeRatio r = i == 0 ? TimeRatio{} : time_ratio(m, i, 0);
     t.rows.push_back({all[i].name, w.median, range(w.interval), w.p95,
-                      i == 0 ? none : Cell(r.ratio), i == 0 ? none : Cell(std::string(name(r.verdict))),
-                      counted ? Cell(totals.macs) : none, counted ? Cell(std::round(static_cast<double>(totals.flops) / w.median / 1e5) / 10) : none, counted ? Cell(totals.params) : none, counted ? Cell(totals.acts) : none,
+                      finite_cell(i == 0 ? NAN : r.ratio), i == 0 ? none : Cell(std::string(name(r.verdict))),
+                      counted ? Cell(totals.macs) : none, finite_cell(counted ? std::round(static_cast<double>(totals.flops) / w.median / 1e5) / 10 : NAN), counted ? Cell(totals.params) : none, counted ? Cell(totals.acts) : none,
                       w.interval.low, w.interval.high, w.interval.confidence,
-                      i == 0 ? none : Cell(r.interval.low), i == 0 ? none : Cell(r.interval.high), w.fastest,
+                      finite_cell(i == 0 ? NAN : r.interval.low), finite_cell(i == 0 ? NAN : r.interval.high), w.fastest,
                       w.spread, w.drift, w.steady, w.doubt,
                       std::string(name(w.basis)), w.rounds, w.runs, static_cast<double>(w.disturbed) / static_cast<double>(w.groups),
                       w.warmed_up, 1000 * static_cast<double>(batch) / w.median, all[i].session->memory_bytes()});

@@ -5,24 +5,54 @@
 
 #include "cli/commands.h"
 #include "cli/network.h"
+#include "cli/profile_measure.h"
 #include "cli/profile_view.h"
+#include "cli/timing_options.h"
 #include "cost/explain.h"
+#include "cost/odd_channels.h"
 #include "cost/profile.h"
+#include "run/format.h"
 #include "zoo/elasticvit_cost.h"
 
 namespace hone::cli {
 
 namespace {
 
+constexpr double kSeconds = 8;  // of --measure
+
 struct Options {
   NetworkOptions network;
   std::string by = "op";
   std::optional<std::string> convention;
   bool measure = false, strict = false, explain = false;
+  TimingFlags timing;
   Output output;
 };
 
-Report report_of(const Network& network, const Profile& profile, const std::vector<Row>& rows, const ConventionTotals& counted, const Options& o) {
+// What --measure adds.
+struct Measured {
+  NodeProfile nodes;
+  MachinePeak peak;
+  Facts machine;
+  std::optional<Note> load;
+};
+
+Result<Measured> measure(const Network& network, const Profile& profile, const TimingFlags& flags) {
+  HONE_TRY_ASSIGN(const EngineOptions options, engine_options(flags));
+  HONE_TRY_ASSIGN(const TimingOptions timing, timing_options(flags, kSeconds));
+  HONE_TRY_ASSIGN(Engine* const engine, open_engine(flags.engine));
+  const MachineWatch watch;
+  HONE_TRY_ASSIGN(const Pinned pinned, Pinned::to(options.threads));
+  Measured m;
+  m.peak = measure_peak(options.threads);
+  HONE_TRY_ASSIGN(m.nodes, measure_nodes(*engine, network.graph, profile, options, timing));
+  const MachineLoad load = watch.finish();
+  m.machine = machine_facts(load, pinned, *engine, options);
+  m.load = load_note(load);
+  return m;
+}
+
+Report report_of(const Network& network, const Profile& profile, const std::vector<Row>& rows, const ConventionTotals& counted, const std::optional<Measured>& measured, const Options& o) {
   const GroupBy by = group_by(o.by);
   Report report;
   report.command = "profile";
@@ -33,6 +63,7 @@ Report report_of(const Network& network, const Profile& profile, const std::vect
   for (const auto& [name, type] : profile.inputs) inputs.rows.push_back({name, type.shape, std::string(hone::name(type.dtype))});
   report.parts.push_back(std::move(inputs));
   report.parts.push_back(headline_facts(profile.totals, "totals"));
+  if (measured) report.parts.push_back(time_facts(measured->nodes, profile.totals, measured->peak));
   // Without a question there is no second opinion for people; programs always get the field.
   report.parts.push_back(Facts{"convention", "Counted as " + counted.name + " counts",
                                {{"name", "convention", counted.name, Unit::none, "", kJson},
@@ -44,7 +75,9 @@ Report report_of(const Network& network, const Profile& profile, const std::vect
   // A page shows every view, those that were not asked for folded; JSON and CSV hold the table that was.
   const auto key_of = [&](GroupBy g) { return g == by ? std::string("rows") : std::string(label(g)); };
   const auto table_by = [&](GroupBy g) {
-    Table table = rows_table(g == by ? rows : roll_up(network.graph, profile, g), g, profile.totals, key_of(g));
+    const std::vector<Row> of = g == by ? rows : roll_up(network.graph, profile, g);
+    Table table = rows_table(of, g, profile.totals, key_of(g));
+    if (measured) add_time_columns(table, roll_up_times(network.graph, of, g, measured->nodes), measured->nodes);
     if (g != by) table.folded = true, table.forms = kHtml;
     return table;
   };
@@ -57,9 +90,17 @@ Report report_of(const Network& network, const Profile& profile, const std::vect
                                  modules ? "Area is the share of all multiply-adds; modules lie inside their stage." : "Area is the share of all multiply-adds.",
                                  key_of(modules ? GroupBy::module : GroupBy::node), "name", modules ? "stage" : "", {"macs"}});
     if (modules)
-      report.parts.push_back(Chart{Chart::Kind::bars, "Cost by stage", "Each bar is the stage's share of the whole network.", key_of(GroupBy::stage), "name", "", {"macs", "params", "acts"}});
+      report.parts.push_back(Chart{Chart::Kind::bars, "Cost by stage", "Each bar is the stage's share of the whole network.", key_of(GroupBy::stage), "name", "", measured ? std::vector<std::string>{"macs", "ms", "acts"} : std::vector<std::string>{"macs", "params", "acts"}});
   }
   report.parts.push_back(table_by(by));
+  if (measured) {
+    add_engine_nodes(report, network.graph, measured->nodes, measured->peak);
+    report.parts.push_back(measured->machine);
+    add_time_notes(report, measured->nodes, profile.totals);
+    if (const OddChannels odd = odd_channels(network.graph, profile); odd.macs_share > 0.2)
+      report.parts.push_back(Note{Note::Level::info, fmt::format("{} of the MACs are in convolutions with channels that are no multiple of 8 (as {} in {}): slower than their MACs say", format_cell(odd.macs_share, Unit::share), odd.example_channels, odd.example)});
+    if (measured->load) report.parts.push_back(*measured->load);
+  }
   for (Table& table : others) report.parts.push_back(std::move(table));
   report.parts.push_back(other_facts(profile.totals, "totals"));
   if (o.explain) {
@@ -81,15 +122,18 @@ Result<ConventionTotals> counted_as(const std::string& name, const Network& netw
 }
 
 Result<Outcome> run(const Options& o, const TextStyle& style) {
-  if (o.measure)
-    return fail(Code::unsupported, "--measure needs an engine plug-in, and this build has none", {},
-                "hone loads libhone_engine_openvino.so from its own folder when a later release brings it; leave --measure out for the exact counts");
   HONE_TRY_ASSIGN(const Network network, open(o.network));
   HONE_TRY_ASSIGN(Profile profile, hone::profile(network.graph));
   profile.network = network.name;
   HONE_TRY_ASSIGN(const ConventionTotals counted, counted_as(o.convention.value_or("pycls"), network, profile));
   const std::vector<Row> rows = roll_up(network.graph, profile, group_by(o.by));
-  HONE_TRY_ASSIGN(Outcome outcome, present(report_of(network, profile, rows, counted, o), o.output, style));
+  std::optional<Measured> measured;
+  if (!o.measure && (o.timing.threads || o.timing.seconds || o.timing.rounds || o.timing.seed || o.timing.precision != "f32"))
+    return fail(Code::usage, "--threads, --precision, --seconds, --rounds and --seed say how to measure, and nothing is measured", {}, "add --measure");
+  if (o.measure) {
+    HONE_TRY_ASSIGN(measured, measure(network, profile, o.timing));
+  }
+  HONE_TRY_ASSIGN(Outcome outcome, present(report_of(network, profile, rows, counted, measured, o), o.output, style));
   if (o.strict && !profile.unknown.empty()) {
     outcome.exit = 1;
     outcome.diagnostics = fmt::format("hone: --strict: {} unknown operator{}\n", profile.unknown.size(), profile.unknown.size() == 1 ? "" : "s");
@@ -110,13 +154,15 @@ Command profile_command() {
   c.options.push_back({"--by", "GROUP", &o->by, "rows of the table: op (default), module, stage or node", {"op", "module", "stage", "node"}});
   c.options.push_back({"--convention", "NAME", &o->convention, "also count as another tool does: pycls, fvcore, timm, torchvision, ptflops, ptflops-hooks, ptflops-aten, elasticvit"});
   c.options.push_back({"--explain", "", &o->explain, "also show the formula behind the MACs of each kind of node, with its numbers"});
-  c.options.push_back({"--measure", "", &o->measure, "also measure latency (needs an engine plug-in)"});
+  c.options.push_back({"--measure", "", &o->measure, "also measure where the time goes: milliseconds, share, achieved GFLOP/s and FLOPs per byte of each row; a roofline chart with --html"});
+  add_timing(c, o->timing, "of measuring (default: 8)");
   c.options.push_back({"--strict", "", &o->strict, "fail when an operator cannot be counted"});
   add_output(c, o->output, true, true);
   c.examples = {{"hone profile timm/resnet50", "a network of the zoo, by operator"},
                 {"hone profile model.onnx --input 1x3x224x224 --by stage", "a file, with its unbound input shape, by stage"},
                 {"hone profile pycls/RegNetX-400MF --convention pycls", "as the paper counts"},
-                {"hone profile timm/vit_base_patch16_224 --html report.html", "a page with charts"}};
+                {"hone profile timm/vit_base_patch16_224 --html report.html", "a page with charts"},
+                {"hone profile timm/efficientnet_b0 --measure --by stage", "where the time goes on this machine"}};
   c.run = [o](const TextStyle& style) { return run(*o, style); };
   return c;
 }

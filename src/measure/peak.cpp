@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 #include <time.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #include <algorithm>
 #include <fstream>
@@ -27,24 +30,24 @@ double seconds_now() {
 }
 
 // Twelve independent chains of multiply-adds hide a latency of up to six cycles at two a cycle. Gives back FLOPs done.
-#define HONE_CHAINS(SUFFIX, WIDTH, ATTRIBUTE)                                                               \
-  typedef float Vector##SUFFIX __attribute__((vector_size(WIDTH * 4)));                                     \
-  ATTRIBUTE __attribute__((noinline)) double chains_##SUFFIX(int64_t steps) { \
-    Vector##SUFFIX x[12], a = {}, b = {};                                                                   \
-    for (int i = 0; i < WIDTH; ++i) a[i] = 0.999f, b[i] = 1e-3f;                                            \
-    for (int i = 0; i < 12; ++i) x[i] = b * static_cast<float>(i + 1);                                      \
-    for (int64_t s = 0; s < steps; ++s)                                                                     \
-      for (int i = 0; i < 12; ++i) {                                                                        \
-        x[i] = x[i] * a + b;                                                                                \
-        asm volatile("" : "+x"(x[i]));                                                                      \
-      }                                                                                                     \
-    return static_cast<double>(steps) * 12 * WIDTH * 2;                                                     \
+// The empty asm keeps the compiler from merging steps.
+#define HONE_STEP(X, FMA) X = FMA(X, a, b); asm volatile("" : "+v"(X));
+#define HONE_CHAINS(NAME, VECTOR, WIDTH, SET, FMA, ATTRIBUTE)                                                      \
+  ATTRIBUTE __attribute__((noinline)) double NAME(int64_t steps) {                                                 \
+    const VECTOR a = SET(0.999f), b = SET(1e-3f);                                                                  \
+    VECTOR x0 = a, x1 = a, x2 = a, x3 = a, x4 = a, x5 = a, x6 = a, x7 = a, x8 = a, x9 = a, x10 = a, x11 = a;       \
+    for (int64_t s = 0; s < steps; ++s) {                                                                          \
+      HONE_STEP(x0, FMA) HONE_STEP(x1, FMA) HONE_STEP(x2, FMA) HONE_STEP(x3, FMA) HONE_STEP(x4, FMA) HONE_STEP(x5, FMA) \
+      HONE_STEP(x6, FMA) HONE_STEP(x7, FMA) HONE_STEP(x8, FMA) HONE_STEP(x9, FMA) HONE_STEP(x10, FMA) HONE_STEP(x11, FMA) \
+    }                                                                                                              \
+    return static_cast<double>(steps) * 12 * WIDTH * 2;                                                            \
   }
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-HONE_CHAINS(avx512, 16, __attribute__((target("avx512f"))))
-HONE_CHAINS(avx2, 8, __attribute__((target("avx2,fma"))))
-HONE_CHAINS(sse, 4, )
+#define HONE_SSE_FMA(x, a, b) _mm_add_ps(_mm_mul_ps(x, a), b)
+HONE_CHAINS(chains_avx512, __m512, 16, _mm512_set1_ps, _mm512_fmadd_ps, __attribute__((target("avx512f"))))
+HONE_CHAINS(chains_avx2, __m256, 8, _mm256_set1_ps, _mm256_fmadd_ps, __attribute__((target("avx2,fma"))))
+HONE_CHAINS(chains_sse, __m128, 4, _mm_set1_ps, HONE_SSE_FMA, )
 std::pair<const char*, double (*)(int64_t)> best_chains() {
   if (__builtin_cpu_supports("avx512f")) return {"AVX-512", chains_avx512};
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return {"AVX2", chains_avx2};

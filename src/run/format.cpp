@@ -65,6 +65,8 @@ size_t sequence(std::string_view text, size_t i) {
 
 bool is_number(const Cell& cell) { return std::holds_alternative<int64_t>(cell) || std::holds_alternative<double>(cell); }
 
+Cell finite_cell(double value) { return std::isfinite(value) ? Cell(value) : Cell(std::monostate{}); }
+
 double number(const Cell& cell) {
   if (const auto* i = std::get_if<int64_t>(&cell)) return static_cast<double>(*i);
   if (const auto* d = std::get_if<double>(&cell)) return *d;

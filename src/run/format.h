@@ -12,6 +12,7 @@ std::string format_cell(const Cell& cell, Unit unit);  // "4.09 G"
 std::string exact_cell(const Cell& cell, Unit unit);   // "4,089,184,256"; "" where format_cell has lost nothing
 double number(const Cell& cell);                       // 0 for anything that is not a number
 bool is_number(const Cell& cell);
+Cell finite_cell(double value);                        // null for what is not finite
 
 // Names come from files: control characters become spaces, broken UTF-8 becomes '?'.
 std::string clean_text(std::string_view text);

@@ -71,6 +71,35 @@ TEST(Bench, TimesNetworksSideBySide) {
   for (const char* key : {"cpu", "threads", "precision", "priority", "mhz_before", "others", "load_before"}) EXPECT_TRUE(j["machine"].contains(key)) << key;
 }
 
+TEST(ProfileMeasure, TimesStandBesideCountsAndAddUp) {
+  NEEDS_ENGINE();
+  const std::string folder = scratch_folder();
+  for (const char* by : {"op", "module", "stage", "node"}) {
+    const Ran r = shell(std::string("hone profile timm/mobilenetv2_050@64 --measure --rounds 8 --json --by ") + by + (by == std::string("stage") ? " --html p.html" : ""), folder);
+    ASSERT_EQ(r.exit, 0) << r.err;
+    const Json j = Json::parse(r.out);
+    const double whole = j["measured"]["ms"].get<double>();
+    EXPECT_GT(whole, 0);
+    double ms = 0, share = 0;
+    int64_t macs = 0;
+    for (const Json& row : j["rows"]) {
+      share += row["time_share"].get<double>();
+      if (!row["ms"].is_null()) ms += row["ms"].get<double>();
+      macs += row["macs"].get<int64_t>();
+    }
+    EXPECT_NEAR(ms, whole, 1e-6 * whole) << by;
+    EXPECT_NEAR(share, 1, 1e-6) << by;
+    EXPECT_EQ(macs, j["totals"]["macs"].get<int64_t>()) << by;
+    macs = 0;
+    for (const Json& node : j["engine_nodes"]) macs += node["macs"].get<int64_t>();
+    EXPECT_EQ(macs, j["totals"]["macs"].get<int64_t>()) << "every product is claimed by a node of the engine";
+    EXPECT_GT(j["measured"]["peak_gflop_per_second"].get<double>(), j["measured"]["gflop_per_second"].get<double>());
+  }
+  const std::string page = read_file(folder + "/p.html");
+  EXPECT_NE(page.find("Roofline"), std::string::npos);
+  EXPECT_NE(page.find("class=\"thin\""), std::string::npos) << "the roofs";
+}
+
 TEST(Bench, BatchesAndPages) {
   NEEDS_ENGINE();
   const std::string folder = scratch_folder();

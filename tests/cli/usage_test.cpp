@@ -60,10 +60,8 @@ TEST(Usage, UnknownNetworkNamesTheThreeNearest) {
   expect_error("profile resnet51", 2, "hone: unknown network 'resnet51'\n  nearest: timm/resnet50, torchvision/resnet50, timm/resnet101; `hone zoo` lists all\n");
 }
 
-TEST(Usage, MeasureNamesTheMissingPlugIn) {
-  const Ran ran = hone("profile timm/resnet50 --measure");
-  EXPECT_EQ(ran.exit, 1);
-  EXPECT_NE(ran.err.find("--measure needs an engine plug-in"), std::string::npos) << ran.err;
+TEST(Usage, HowToMeasureNeedsSomethingToMeasure) {
+  expect_error("profile timm/resnet50 --threads 2", 2, "hone: --threads, --precision, --seconds, --rounds and --seed say how to measure, and nothing is measured\n  add --measure\n");
 }
 
 TEST(Usage, FilesThatAreNoNetworks) {
