@@ -13,6 +13,7 @@
 #include "formats/onnx_read.h"
 #include "formats/onnx_write.h"
 #include "ir/infer.h"
+#include "rewrite/engine_form.h"
 #include "rewrite/fold_bn.h"
 #include "rewrite/weights.h"
 
@@ -22,7 +23,7 @@ namespace {
 
 struct Options {
   NetworkOptions network;
-  std::optional<std::string> out, weights, arch;
+  std::optional<std::string> out, weights, arch, engine;
   std::optional<int64_t> opset, seed;
   bool fold = false, external = false, bgr = false;
   Output output;
@@ -94,13 +95,16 @@ Result<Outcome> run(const Options& o, const TextStyle& style) {
   }
   HONE_TRY_ASSIGN(Graph graph, with_fresh_weights(std::move(network.graph), seed));
   int64_t folded = 0, kept = 0;
-  if (o.fold) {
+  OnnxOptions options;
+  if (o.engine) {
+    HONE_TRY_ASSIGN(graph, engine_form(graph, engine_form_for(*o.engine)));
+    options.opset = kEngineOpset;
+  } else if (o.fold) {
     HONE_TRY_ASSIGN(Folded result, fold_batch_norm(graph));
     graph = std::move(result.graph);
     folded = result.folded, kept = result.kept;
   }
   HONE_TRY_ASSIGN(const Profile exported, profile(graph));
-  OnnxOptions options;
   if (o.opset) options.opset = *o.opset;
   options.external_data = o.external;
   options.force = o.output.force;
@@ -126,7 +130,8 @@ Result<Outcome> run(const Options& o, const TextStyle& style) {
                {"params", "parameters", exported.totals.params, Unit::count}}};
   if (o.arch) facts.facts.push_back({"arch", "stage table", *o.arch});
   if (fresh) facts.facts.push_back({"seed", "", static_cast<int64_t>(seed), Unit::none, "", kJson});
-  if (o.fold) {
+  if (o.engine) facts.facts.push_back({"for", "form", *o.engine});
+  if (o.fold && !o.engine) {
     facts.facts.push_back({"bn_folded", "batch norms folded", folded});
     facts.facts.push_back({"bn_kept", "batch norms kept", kept});
   }
@@ -156,12 +161,14 @@ Command export_command() {
   c.options.push_back({"--batch", "N", &o->network.batch, "batch size"});
   c.options.push_back({"--opset", "N", &o->opset, "operator set, 17 unless told"});
   c.options.push_back({"--fold-bn", "", &o->fold, "fold batch norms into the layers before them"});
+  c.options.push_back({"--for", "ENGINE", &o->engine, "in the form that this engine runs best, batch norms folded (docs/engine.md); opset 20 unless told", {"openvino", "onnxruntime"}});
   c.options.push_back({"--external-data", "", &o->external, "weights in a file of their own, OUT.onnx.data"});
   c.options.push_back({"--seed", "S", &o->seed, "seed of fresh weights, 0 unless told"});
   add_output(c, o->output, false, false);
   c.options.push_back({"--force", "", &o->output.force, "overwrite the file if it exists"});
   c.examples = {{"hone export timm/resnet50 -o resnet50.onnx", "fresh weights of seed 0"},
                 {"hone export pycls/RegNetY-400MF --fold-bn --opset 20 -o regnet.onnx", "for inference, in a newer operator set"},
+                {"hone export elasticvit/S1 --for openvino -o s1.onnx", "as OpenVINO runs it best"},
                 {"hone export big.toml -o big.onnx", "what hone scale has written"}};
   c.run = [o](const TextStyle& style) { return run(*o, style); };
   return c;

@@ -20,8 +20,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The newest set whose operators OpenVINO's ONNX front end reads and maps to single operators of its own.
-constexpr int64_t kOpset = 20;
 constexpr size_t kInMemory = (size_t{1} << 31) - (size_t{64} << 20);
 
 size_t weight_bytes(const Graph& graph) {
@@ -88,11 +86,11 @@ class OpenVino : public Engine {
     for (const ValueId v : given.inputs)
       if (const Value& value = given.value(v); !value.type.ranked || std::ranges::any_of(value.type.shape, [](Dim d) { return d < 0; }))
         return fail(Code::usage, fmt::format("the input is {}: an engine needs its shape", to_string(value.type)), value.name, "give it with --input NAME=1x3x224x224");
-    HONE_TRY_ASSIGN(const Graph graph, options.as_is ? given : engine_form(given));
+    HONE_TRY_ASSIGN(const Graph graph, options.as_is ? given : engine_form(given, engine_form_for("openvino")));
     const int64_t before = resident_bytes();
     try {
       if (weight_bytes(graph) > kInMemory) return load_big(graph, options, before);
-      HONE_TRY_ASSIGN(const std::string message, onnx_message(graph, kOpset));
+      HONE_TRY_ASSIGN(const std::string message, onnx_message(graph, kEngineOpset));
       return compile(core().read_model(message, ov::Tensor()), node_names(graph), options, before);
     } catch (...) {
       return fail(with_nodes(caught(graph.name), graph));
@@ -122,7 +120,7 @@ class OpenVino : public Engine {
     const Scratch scratch;
     if (scratch.path().empty()) return fail(Code::io, "cannot make a folder for the weights, which are too many for one message", fs::temp_directory_path());
     const std::string path = scratch.path() + "/model.onnx";
-    HONE_TRY(write_onnx(graph, path, {.opset = kOpset, .external_data = true}));
+    HONE_TRY(write_onnx(graph, path, {.opset = kEngineOpset, .external_data = true}));
     return compile(core().read_model(path), node_names(graph), options, before);
   }
 
