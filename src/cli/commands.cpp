@@ -23,6 +23,10 @@ const std::vector<Entry>& commands() {
       {"eval", "how well trained runs do on held-out data", eval_command},
       {"retrieve", "photos that sketches show", retrieve_command},
       {"launch", "several processes of one training run on this machine", launch_command},
+      {"device build", "what the blocks of a search space or of networks take on this machine", device_build_command},
+      {"device show", "a device table: facts, coverage, how well it predicts", device_show_command},
+      {"device check", "a device table against networks that it has not seen, measured now", device_check_command},
+      {"device import", "other people's table of block latencies as a device table", device_import_command},
       {"completion", "the completion script for a shell", completion_command},
   };
   return table;

@@ -24,6 +24,10 @@ Command train_command();
 Command eval_command();
 Command retrieve_command();
 Command launch_command();
+Command device_build_command();
+Command device_show_command();
+Command device_check_command();
+Command device_import_command();
 Command completion_command();
 
 }  // namespace hone::cli

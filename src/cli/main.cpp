@@ -38,7 +38,7 @@ TextStyle text_style() {
 
 std::string overview() {
   std::string out = "hone fits neural networks to a compute budget.\n\nusage: hone COMMAND [arguments]\n\ncommands:\n";
-  for (const Entry& e : commands()) out += fmt::format("  {:<14}{}\n", e.name, e.summary);
+  for (const Entry& e : commands()) out += fmt::format("  {:<15}{}\n", e.name, e.summary);
   out +=
       "\nNET is a network's name (hone zoo lists them), an .onnx file, an arch .toml, a .hone graph or a .json encoding.\n"
       "hone COMMAND --help says more and shows examples; hone --version prints the version.\n"

@@ -11,6 +11,8 @@
 #include "cli/network.h"
 #include "core/file.h"
 #include "cost/profile.h"
+#include "measure/device_meter.h"
+#include "measure/device_scale.h"
 #include "run/format.h"
 #include "zoo/catalog.h"
 
@@ -22,7 +24,7 @@ struct Options {
   std::string net, strategy = "dWr";
   std::optional<double> factor;
   std::optional<std::string> to, rounding, arch;
-  bool all = false;
+  bool all = false, predict_only = false;
   Output output;
 };
 
@@ -47,7 +49,8 @@ Facts contract_facts(const std::string& network, const ScaleResult& r) {
            {"acts", "", r.acts},
            {"macs", "", r.macs},
            {"peak_activation_bytes", "", r.memory},
-           {"relative_time", "", r.relative_time}},
+           {"relative_time", "", r.relative_time},
+           {"latency_ms", "", r.latency_ms ? Cell(*r.latency_ms) : Cell(std::monostate{})}},
           false, kJson};
 }
 
@@ -121,6 +124,44 @@ Table curves(const std::vector<Curve>& all, const std::vector<StrategyRow>& rows
   return table;
 }
 
+// What a budget in milliseconds needs: the table's predictor, and this machine's clock where it is the table's device.
+struct Device {
+  std::string file;
+  DeviceTable table;
+  Predictor predictor;
+  TimeOf time;
+  std::string not_measured;  // why there is no `time`
+};
+Result<Device> open_device(const std::string& file, bool predict_only) {
+  Device d;
+  d.file = file;
+  HONE_TRY_ASSIGN(d.table, read_table(file));
+  HONE_TRY_ASSIGN(d.predictor, Predictor::fit(d.table, TimeModel::table));
+  if (predict_only) {
+    d.not_measured = "predicted only, as asked";
+    return d;
+  }
+  auto time = this_machine_as(d.table.device);
+  if (time)
+    d.time = std::move(*time);
+  else
+    d.not_measured = "predicted only: " + time.error().text();
+  return d;
+}
+
+Facts latency_facts(const Device& d, const Limit& limit, const TimedScale& t) {
+  Facts f{"latency", fmt::format("Latency on {}", d.table.device.name.empty() ? d.file : d.table.device.name), {}};
+  f.facts.push_back({"limit_ms", "budget, ms", limit.amount / 1e6});
+  f.facts.push_back({"predicted_ms", "predicted, ms", t.prediction.ms, Unit::none, fmt::format("from {} blocks with a row, {} between rows, {} beyond, {} guessed", t.prediction.measured, t.prediction.interpolated, t.prediction.outside, t.prediction.guessed)});
+  if (t.measured) {
+    f.facts.push_back({"measured_ms", "measured, ms", t.measured->ms, Unit::none, fmt::format("{:.3g} to {:.3g} at 95 %, {} rounds, network {} that was tried", t.measured->low, t.measured->high, t.measured->rounds, t.tries)});
+    f.facts.push_back({"met", "met when measured", t.met});
+  } else {
+    f.facts.push_back({"measured_ms", "measured, ms", std::monostate{}, Unit::none, d.not_measured});
+  }
+  return f;
+}
+
 Result<Outcome> run(const Options& o, const TextStyle& style) {
   if (o.factor.has_value() == o.to.has_value())
     return fail(Code::usage, o.factor ? "--factor and --to exclude each other" : "say how far: --factor or --to", {}, "as in --factor 4 (times the MACs) or --to macs=4G");
@@ -138,7 +179,15 @@ Result<Outcome> run(const Options& o, const TextStyle& style) {
   if (!network.arch) return fail(Code::usage, "is a graph; only a network with an arch can be scaled", o.net, "a name from hone zoo, or an arch .toml");
   const Arch& base = *network.arch;
   HONE_TRY_ASSIGN(const Profile before, profile(network.graph));
-  HONE_TRY_ASSIGN(const ScaleResult scaled, budget ? scale_to(base, strategy, *budget, rounding) : scale(base, strategy, *o.factor, rounding));
+  std::optional<Device> device;
+  std::optional<TimedScale> timed;
+  LatencyOf latency;
+  if (budget && latency_limit(*budget)) {
+    HONE_TRY_ASSIGN(device, open_device(latency_limit(*budget)->device, o.predict_only));
+    latency = [&device](const Arch& arch) -> Result<double> { return predict(device->predictor, arch).map([](const Prediction& p) { return p.ms; }); };
+    HONE_TRY_ASSIGN(timed, scale_to_latency(base, strategy, *budget, rounding, device->predictor, device->time));
+  }
+  HONE_TRY_ASSIGN(const ScaleResult scaled, timed ? Result<ScaleResult>(timed->result) : budget ? scale_to(base, strategy, *budget, rounding) : scale(base, strategy, *o.factor, rounding));
 
   Report report;
   report.command = "scale";
@@ -147,6 +196,15 @@ Result<Outcome> run(const Options& o, const TextStyle& style) {
   report.parts.push_back(contract_facts(network.name, scaled));
   report.parts.push_back(factor_facts(scaled.factors));
   report.parts.push_back(before_and_after(base, before.totals, scaled));
+  if (timed) {
+    Limit limit = *latency_limit(*budget);
+    if (limit.percent) {
+      HONE_TRY_ASSIGN(const Prediction whole, predict(device->predictor, base));
+      limit.amount *= 1e6 * whole.ms;
+    }
+    report.parts.push_back(latency_facts(*device, limit, *timed));
+    if (!timed->met) report.parts.push_back(Note{Note::Level::warning, "the measurement misses the budget: the table and this machine disagree (hone device check shows by how much)"});
+  }
   report.parts.push_back(stages(base, scaled.arch));
   std::string odd;
   for (int64_t w : scaled.widths)
@@ -154,7 +212,7 @@ Result<Outcome> run(const Options& o, const TextStyle& style) {
   if (!odd.empty()) report.parts.push_back(Note{Note::Level::info, "widths that are no multiple of 8 run slower than their MACs suggest: " + odd});
 
   if (o.all || o.output.html) {
-    const std::vector<StrategyRow> rows = budget ? scale_all(base, *budget, rounding) : scale_all(base, *o.factor, rounding);
+    const std::vector<StrategyRow> rows = budget ? scale_all(base, *budget, rounding, latency) : scale_all(base, *o.factor, rounding);
     double largest = 1;
     for (const StrategyRow& row : rows)
       if (row.result) largest = std::max(largest, row.result->best.factor);
@@ -169,6 +227,7 @@ Result<Outcome> run(const Options& o, const TextStyle& style) {
     }
   }
   HONE_TRY_ASSIGN(Outcome outcome, present(report, o.output, style));
+  if (timed && !timed->met) outcome.exit = exit_code(Code::budget_not_met);
   if (o.arch) {
     HONE_TRY(write_file(*o.arch, print_arch(scaled.arch), o.output.force));
     outcome.diagnostics += fmt::format("wrote {}\n", *o.arch);
@@ -187,13 +246,15 @@ Command scale_command() {
   c.arguments.push_back({"NET", &o->net, "a network's name such as pycls/RegNetY-400MF, or an arch .toml"});
   c.options.push_back({"--strategy", "S", &o->strategy, "dWr (default), dwr, dw, d, w, r, ... or weights such as d1_w8_g8_r1"});
   c.options.push_back({"--factor", "S", &o->factor, "times the MACs, before rounding"});
-  c.options.push_back({"--to", "BUDGET", &o->to, "a budget: macs, params, acts or memory, with = or <, as in macs=4G, params<20M, macs=50%"});
+  c.options.push_back({"--to", "BUDGET", &o->to, "a budget: macs, params, acts, memory or latency, with = or <, as in macs=4G, params<20M, macs=50%, latency<8ms@DEVICE.json"});
+  c.options.push_back({"--predict-only", "", &o->predict_only, "latency from the device table alone; without it the result is measured where this machine is the device"});
   c.options.push_back({"--rounding", "RULE", &o->rounding, "family (default), pycls, make_div, efficientnet or space, where the family has it"});
   c.options.push_back({"--all-strategies", "", &o->all, "also show what every strategy gives, side by side"});
   c.options.push_back({"-o,--output", "FILE", &o->arch, "write the scaled network as an arch .toml"});
   add_output(c, o->output, false, true);
   c.examples = {{"hone scale pycls/RegNetY-400MF --to macs=4G", "fast compound scaling to 4 G multiply-adds"},
                 {"hone scale pycls/RegNetY-400MF --factor 4 --strategy dwr -o big.toml", "four times the work, written as a network of its own"},
+                {"hone scale timm/resnet18 --to 'latency<8ms@laptop.json'", "the largest that a device runs in 8 ms (hone device build)"},
                 {"hone scale timm/resnet50 --to macs=50% --all-strategies --html half.html", "half the work by every strategy, with a chart"}};
   c.run = [o](const TextStyle& style) { return run(*o, style); };
   return c;

@@ -30,10 +30,12 @@ const std::vector<Kind>& kinds() {
       {"attention", "attn", {"side", "width", "value"}},
       {"feed_forward", "ffn", {"side", "width", "mlp"}},
       {"head", "mbpool", {"side", "width"}},
+      {"frame", "", {"rank", "channels", "length"}},
   };
   return all;
 }
 const Kind* find_kind(std::string_view word) {
+  if (word.empty()) return nullptr;
   for (const Kind& k : kinds())
     if (word == k.name || word == k.other || (word.substr(0, 5) == "trans" && word.substr(5) == k.other)) return &k;
   return nullptr;
@@ -62,7 +64,7 @@ Status check_sizes(const Block& b) {
   if (b.kind.starts_with(kCutKind)) return {};
   const Names& names = size_names(b.kind);
   for (size_t i = 0; i < names.size(); ++i) {
-    const int64_t v = b.sizes[i], low = names[i] == "se" ? 0 : 1, high = names[i] == "se" ? 1 : names[i] == "side" ? 4096 : names[i] == "in" || names[i] == "out" || names[i] == "width" ? 1 << 14 : 16;
+    const int64_t v = b.sizes[i], low = names[i] == "se" ? 0 : 1, high = names[i] == "se" ? 1 : names[i] == "side" ? 4096 : names[i] == "in" || names[i] == "out" || names[i] == "width" || names[i] == "channels" || names[i] == "length" ? 1 << 20 : 16;
     if (v < low || v > high) return fail(Code::invalid, fmt::format("{} {} is out of range, {} to {}", names[i], v, low, high), print(b));
   }
   if (b.kind == "attention" && b.sizes[1] % elasticvit::kHeadDim) return fail(Code::invalid, fmt::format("an attention's width is a multiple of {}", elasticvit::kHeadDim), print(b));
@@ -151,6 +153,7 @@ BlockWork raw_work(const Block& b) {
     const double n = s[0] * s[0], c = s[1], wide = elasticvit::kHeadExpand * c, hidden = static_cast<double>(space.head_width), classes = static_cast<double>(space.classes);
     return {n * c * wide + wide * hidden + hidden * classes, 12 * n * c, c * wide + wide + 2 * wide + wide * hidden + hidden + hidden * classes + classes};
   }
+  if (b.kind == "frame") return {};
   return {s[3], s[4], s[5]};  // a cut carries its work
 }
 

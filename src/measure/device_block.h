@@ -8,6 +8,7 @@
 //   attention     side width value                           transattn: norm, attention, projection, residual
 //   feed_forward  side width mlp                             transffn: norm, two layers, residual
 //   head          side width                                 mbpool: everything behind the last stage
+//   frame         rank channels length                       what a block is measured in (measure/device_frame.h)
 // Parts of any other network are cut out of its graph (measure/device_cut.h): kind "cut:<structure>", sizes below.
 #pragma once
 

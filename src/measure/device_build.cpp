@@ -9,6 +9,7 @@
 #include <set>
 
 #include "cost/profile.h"
+#include "measure/device_frame.h"
 #include "measure/predict.h"
 #include "scale/closed_form.h"
 #include "scale/scale.h"
@@ -33,7 +34,9 @@ BuildPlan::Candidate& candidate(BuildPlan& plan, std::map<Block, size_t>& index,
 }  // namespace
 
 Result<Probe> probe_of(const elasticvit::Space& space, const elasticvit::Member& member) {
-  const Arch arch = elasticvit::to_arch(space, member, elasticvit::print_member(space, member));
+  std::string name = elasticvit::print_member(space, member);
+  while (!name.empty() && name.back() == '\n') name.pop_back();
+  const Arch arch = elasticvit::to_arch(space, member, std::move(name));
   HONE_TRY_ASSIGN(const ArchCost cost, count(arch));
   return Probe{arch.name, blocks_of(space, member), static_cast<double>(cost.acts), [arch] { return build(arch); }};
 }
@@ -133,19 +136,53 @@ class TableBuilder {
   Status measure_blocks(const std::vector<size_t>& chosen, double until) {
     for (size_t at = 0; at < chosen.size() && spent() < until; at += options_.at_once) {
       std::vector<Probe> probes;
-      for (size_t i = at; i < std::min(chosen.size(), at + options_.at_once); ++i) probes.push_back(plan_.blocks[chosen[i]].probe);
+      std::set<Block> frames;
+      std::vector<std::pair<const Probe*, size_t>> wanted;  // candidate, place of its probe
+      for (size_t i = at; i < std::min(chosen.size(), at + options_.at_once); ++i) {
+        const Probe& alone = plan_.blocks[chosen[i]].probe;
+        HONE_TRY_ASSIGN(const Graph part, alone.graph());
+        HONE_TRY_ASSIGN(Framed framed, in_frame(part));
+        Probe probe{alone.name, {{alone.blocks[0].block, framed.repeats}}, 0, [g = std::move(framed.graph)]() -> Result<Graph> { return g; }};
+        if (framed.frame) {
+          probe.blocks.insert(probe.blocks.begin(), {*framed.frame, 1});
+          if (!row_of_.contains(*framed.frame) && frames.insert(*framed.frame).second)
+            probes.push_back({print(*framed.frame), {{*framed.frame, 1}}, 0, [f = *framed.frame] { return frame_graph(f); }});
+        }
+        wanted.emplace_back(&alone, probes.size());
+        probes.push_back(std::move(probe));
+      }
       HONE_TRY_ASSIGN(const std::vector<MeasuredTime> times, meter_(probes));
-      for (size_t i = 0; i < probes.size(); ++i) put(probes[i].blocks[0].block, times[i]);
+      for (size_t i = 0; i < probes.size(); ++i)
+        if (probes[i].blocks.size() == 1 && frames.contains(probes[i].blocks[0].block)) put(probes[i].blocks[0].block, times[i], "");
+      for (const auto& [alone, place] : wanted) {
+        const Block& block = alone->blocks[0].block;
+        put(block, without_frame(probes[place].blocks, times[place]), block.kind.starts_with(kCutKind) ? alone->name : std::string());
+      }
       HONE_TRY(keep());
     }
     return {};
   }
 
+  // One block's share of a time; what noise leaves of a block that takes next to nothing is at least a hundredth of it.
+  MeasuredTime without_frame(const std::vector<BlockCount>& blocks, const MeasuredTime& whole) const {
+    const auto n = static_cast<double>(blocks.back().count);
+    MeasuredTime frame;
+    if (blocks.size() > 1) frame = table_.rows[row_of_.at(blocks[0].block)].time;
+    auto half = [](const MeasuredTime& t) { return t.high > 0 ? (t.high - t.low) / 2 : 0.05 * t.ms; };
+    MeasuredTime out;
+    out.ms = std::max(whole.ms - frame.ms, 0.01 * whole.ms) / n;
+    const double h = std::hypot(half(whole), half(frame)) / n;
+    out.low = std::max(0.0, out.ms - h);
+    out.high = out.ms + h;
+    out.rounds = whole.rounds;
+    return out;
+  }
+
   // A second measurement replaces the first where it is the surer one.
-  void put(const Block& block, const MeasuredTime& time) {
+  void put(const Block& block, const MeasuredTime& time, std::string label) {
     const auto [it, added] = row_of_.emplace(block, table_.rows.size());
     if (added)
-      table_.rows.push_back({block, time});
+      table_.rows.push_back({block, time, std::move(label)});
     else if (width(time) < width(table_.rows[it->second].time))
       table_.rows[it->second].time = time;
     ++tries_[block];

@@ -60,7 +60,7 @@ std::string print_table(const DeviceTable& t) {
   std::string out = fmt::format("{{\n\"format\": \"{}\",\n\"version\": {},\n\"device\": {{\"name\": {}, \"cpu\": {}, \"cores\": {}, \"engine\": {}, \"engine_version\": {}, \"threads\": {}, \"precision\": {}, \"basis\": {}, \"began\": {}, \"ended\": {}, \"seconds\": {}, \"hone\": {}, \"note\": {}}},\n\"space\": {},\n\"rows\": [",
                                 kFormat, kDeviceTableVersion, quoted(d.name), quoted(d.cpu), d.cores, quoted(d.engine), quoted(d.engine_version), d.threads, quoted(d.precision), quoted(d.basis), quoted(d.began),
                                 quoted(d.ended), number(std::round(d.seconds * 10) / 10), quoted(d.hone), quoted(d.note), quoted(t.space));
-  for (size_t i = 0; i < t.rows.size(); ++i) out += fmt::format("{}\n{{\"block\": {}, {}}}", i ? "," : "", quoted(print(t.rows[i].block)), time_fields(t.rows[i].time));
+  for (size_t i = 0; i < t.rows.size(); ++i) out += fmt::format("{}\n{{\"block\": {}, {}{}}}", i ? "," : "", quoted(print(t.rows[i].block)), time_fields(t.rows[i].time), t.rows[i].label.empty() ? "" : ", \"label\": " + quoted(t.rows[i].label));
   out += "\n],\n\"networks\": [";
   for (size_t i = 0; i < t.networks.size(); ++i) {
     const NetworkRow& n = t.networks[i];
@@ -184,7 +184,8 @@ Result<DeviceTable> parse_table(const std::string& text, const std::string& sour
     const std::string name = print(b);
     HONE_TRY_ASSIGN(const MeasuredTime time, r.time(o, name));
     if (!seen.insert(b).second) return bad(source, fmt::format("{} has two rows", name));
-    t.rows.push_back({std::move(b), time});
+    HONE_TRY_ASSIGN(std::string label, r.text(o, "label"));
+    t.rows.push_back({std::move(b), time, std::move(label)});
   }
   for (const json& o : networks == root.end() ? empty_list : *networks) {
     HONE_TRY_ASSIGN(NetworkRow n, read_network(r, o));
@@ -238,7 +239,7 @@ Result<DeviceTable> import_table(const std::string& text, const std::string& sou
     }
     if (column >= values.size()) return fail(Code::invalid, fmt::format("{} columns of milliseconds, column {} asked for", values.size(), column + 1), where);
     if (!seen.insert(*block).second) return fail(Code::invalid, fmt::format("{} has two rows", print(*block)), where);
-    t.rows.push_back({std::move(*block), {values[column], 0, 0, 0}});
+    t.rows.push_back({std::move(*block), {values[column], 0, 0, 0}, {}});
   }
   if (t.rows.empty()) return bad(source, "holds no rows", "a line per block: conv 16 16 16 e3 s1 k3 se | 0.1343");
   return t;

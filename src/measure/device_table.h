@@ -39,7 +39,8 @@ struct MeasuredTime {
 
 struct BlockRow {
   Block block;
-  MeasuredTime time;  // of the block alone
+  MeasuredTime time;  // of the block alone, its frame taken off
+  std::string label;  // what a cut holds, for people: "Conv1x1 Conv3x3/2 Conv1x1"
 };
 
 struct NetworkRow {

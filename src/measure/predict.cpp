@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "measure/device_frame.h"
 #include "measure/statistics.h"
 
 namespace hone {
@@ -78,10 +79,11 @@ Result<Predictor> Predictor::fit(const DeviceTable& table, TimeModel model) {
 }
 
 Status Predictor::fit_kinds(const DeviceTable& table) {
-  if (table.rows.empty()) return fail(Code::failed, "the table has no rows of blocks", table.device.name, "hone device build measures them");
+  if (std::all_of(table.rows.begin(), table.rows.end(), [](const BlockRow& row) { return row.block.kind == kFrameKind; })) return fail(Code::failed, "the table has no rows of blocks", table.device.name, "hone device build measures them");
   std::map<std::string, std::vector<const BlockRow*>> by_kind;
   std::vector<const BlockRow*> cuts;
   for (const BlockRow& row : table.rows) {
+    if (row.block.kind == kFrameKind) continue;
     by_kind[row.block.kind].push_back(&row);
     if (is_cut(row.block.kind)) cuts.push_back(&row);
   }

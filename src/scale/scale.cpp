@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/units.h"
 #include "scale/closed_form.h"
@@ -41,8 +42,9 @@ std::vector<StrategyRow> for_each_strategy(auto run) {
 
 }  // namespace
 
-Totals budget_totals(const ScaleResult& r) {
-  Totals t;
+Amounts budget_totals(const ScaleResult& r) {
+  Amounts t;
+  t.latency_ns = std::llround(1e6 * r.latency_ms.value_or(0));
   t.macs = r.macs;
   t.flops = 2 * r.macs;
   t.params = r.params;
@@ -73,18 +75,18 @@ Result<ScaleResult> scale(const Arch& base, const Strategy& strategy, double fac
 
 Error not_met(const Solution& nearest, const Budget& budget) {
   std::string reached;
-  const Totals totals = budget_totals(nearest.best);
+  const Amounts totals = budget_totals(nearest.best);
   for (const Limit& limit : budget.limits) {
     const int64_t n = amount_of(totals, limit.quantity);
-    reached += fmt::format("{}{} {} ({})", reached.empty() ? "" : ", ", name(limit.quantity), format_exact(n),
-                           limit.quantity == Quantity::memory ? format_bytes(n) : format_count(n));
+    reached += fmt::format("{}{} {}", reached.empty() ? "" : ", ", name(limit.quantity),
+                           limit.quantity == Quantity::latency ? format_amount(n, limit.quantity) : fmt::format("{} ({})", format_exact(n), format_amount(n, limit.quantity)));
   }
   return Error{Code::budget_not_met, fmt::format("no network of strategy {} meets {}", nearest.best.strategy.text, budget.text), nearest.best.arch.name,
                fmt::format("the nearest reachable has {}, at factor {:.6g}", reached, nearest.best.factor)};
 }
 
-Result<ScaleResult> scale_to(const Arch& base, const Strategy& strategy, const Budget& budget, Rounding rounding) {
-  HONE_TRY_ASSIGN(Solution s, solve(base, strategy, budget, rounding));
+Result<ScaleResult> scale_to(const Arch& base, const Strategy& strategy, const Budget& budget, Rounding rounding, const LatencyOf& latency) {
+  HONE_TRY_ASSIGN(Solution s, solve(base, strategy, budget, rounding, latency));
   if (!s.met) return fail(not_met(s, budget));
   return std::move(s.best);
 }
@@ -96,8 +98,8 @@ std::vector<StrategyRow> scale_all(const Arch& base, double factor, Rounding rou
   });
 }
 
-std::vector<StrategyRow> scale_all(const Arch& base, const Budget& budget, Rounding rounding) {
-  return for_each_strategy([&](const Strategy& strategy) { return solve(base, strategy, budget, rounding); });
+std::vector<StrategyRow> scale_all(const Arch& base, const Budget& budget, Rounding rounding, const LatencyOf& latency) {
+  return for_each_strategy([&](const Strategy& strategy) { return solve(base, strategy, budget, rounding, latency); });
 }
 
 Result<std::vector<Curve>> growth_curves(const Arch& base, double largest, Rounding rounding) {

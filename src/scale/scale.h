@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -34,24 +35,30 @@ struct ScaleResult {
   // Run time over the input network's, by the activation rule: on bandwidth-bound hardware it follows acts (scaling paper,
   // figure 2). An estimate for comparing strategies, not a measurement.
   double relative_time = 1;
+  // On the device of the budget's latency limit, as its caller has told; nothing without such a limit.
+  std::optional<double> latency_ms;
 };
 
-// What `totals` a budget is checked against: macs, params, acts and peak memory of the result.
-Totals budget_totals(const ScaleResult& r);
+// What a budget is checked against: macs, params, acts, peak memory and latency of the result.
+Amounts budget_totals(const ScaleResult& r);
+
+// Milliseconds of a network, for budgets with a latency limit: a prediction from a device table (measure/predict.h).
+using LatencyOf = std::function<Result<double>(const Arch&)>;
 
 Result<ScaleResult> scale(const Arch& base, const Strategy& strategy, double factor, Rounding rounding = Rounding::family);
 
 // The network nearest to an exact budget, or the largest within an upper bound, among all that the strategy reaches with
 // some factor. `met` is false when even that one misses the budget (an exact one by more than kBudgetTolerance).
-// Errors: what scale() refuses, and a budget that the strategy cannot move towards its bound (usage).
+// Errors: what scale() refuses, a budget that the strategy cannot move towards its bound (usage), and a latency limit without
+// `latency` to tell.
 struct Solution {
   ScaleResult best;
   bool met = false;
 };
-Result<Solution> solve(const Arch& base, const Strategy& strategy, const Budget& budget, Rounding rounding = Rounding::family);
+Result<Solution> solve(const Arch& base, const Strategy& strategy, const Budget& budget, Rounding rounding = Rounding::family, const LatencyOf& latency = {});
 
 // solve() for callers that want the network or nothing: a missed budget is Code::budget_not_met and names the nearest.
-Result<ScaleResult> scale_to(const Arch& base, const Strategy& strategy, const Budget& budget, Rounding rounding = Rounding::family);
+Result<ScaleResult> scale_to(const Arch& base, const Strategy& strategy, const Budget& budget, Rounding rounding = Rounding::family, const LatencyOf& latency = {});
 Error not_met(const Solution& nearest, const Budget& budget);
 
 // Every named strategy (scale/strategy.h), each with its result or the reason why it has none.
@@ -60,7 +67,7 @@ struct StrategyRow {
   Result<Solution> result;
 };
 std::vector<StrategyRow> scale_all(const Arch& base, double factor, Rounding rounding = Rounding::family);
-std::vector<StrategyRow> scale_all(const Arch& base, const Budget& budget, Rounding rounding = Rounding::family);
+std::vector<StrategyRow> scale_all(const Arch& base, const Budget& budget, Rounding rounding = Rounding::family, const LatencyOf& latency = {});
 
 // Chart of activations against MACs: for each named strategy the points reached at factors 1, 2, 4 ... `largest`.
 struct Curve {

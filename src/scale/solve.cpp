@@ -26,7 +26,7 @@ constexpr size_t kNeighbours = 2;                                  // compared o
 // What a network costs in the budget's quantities; nothing for one that cannot be built.
 struct Candidate {
   Arch arch;
-  std::optional<Totals> totals;
+  std::optional<Amounts> totals;
 };
 
 struct Segment {  // factors that give one network
@@ -36,16 +36,18 @@ struct Segment {  // factors that give one network
 
 class Search {
  public:
-  Search(const Arch& base, const Strategy& strategy, const Budget& budget, Rounding rounding)
-      : base_(base), strategy_(strategy), budget_(budget), rounding_(rounding) {
+  Search(const Arch& base, const Strategy& strategy, const Budget& budget, Rounding rounding, const LatencyOf& latency)
+      : base_(base), strategy_(strategy), budget_(budget), rounding_(rounding), latency_(latency) {
     for (const Limit& l : budget.limits) needs_memory_ = needs_memory_ || l.quantity == Quantity::memory;
+    needs_latency_ = latency_limit(budget) != nullptr;
   }
 
   Result<Solution> run() {
-    HONE_TRY_ASSIGN(const Totals base, totals_of(base_));
+    if (needs_latency_ && !latency_) return fail(Code::failed, "nothing tells the latency of a network", budget_.text, "a device table: hone device build");
+    HONE_TRY_ASSIGN(const Amounts base, totals_of(base_));
     budget_ = resolve(budget_, base);
     HONE_TRY(scale_one(1).map([](const Arch&) {}));  // says what is wrong with the strategy, the family or the rounding
-    slow_ = needs_memory_ || !closed_form(base_);
+    slow_ = needs_memory_ || needs_latency_ || !closed_form(base_);
 
     double low = 1, high = 1;
     if (!bracket(low, high)) return at_the_end(low < kSmallest ? kSmallest : kLargest);
@@ -59,13 +61,13 @@ class Search {
     const auto [from, to] = worth_counting(segments);
     const Segment* best = nullptr;
     for (size_t i = from; i < to; ++i) {
-      const Totals* t = counted(segments[i].candidate);
+      const Amounts* t = counted(segments[i].candidate);
       if (!t) continue;
       if (!best || better(*t, *best->candidate->totals)) best = &segments[i];
     }
     // On a tie nothing is gained by changing the network.
     Candidate* same = candidate(1);
-    if (const Totals* t = counted(same))
+    if (const Amounts* t = counted(same))
       if (!best || !better(*best->candidate->totals, *t)) return finish(1, 1, *same);
     if (!best) return fail(Code::failed, "no network near the budget can be built", base_.name);
     return finish(best->begin, best->end, *best->candidate);
@@ -77,14 +79,18 @@ class Search {
     return apply_factors(base_, f, rounding_);
   }
 
-  Result<Totals> totals_of(const Arch& arch) {
+  Result<Amounts> totals_of(const Arch& arch) {
     HONE_TRY_ASSIGN(const ArchCost cost, count(arch));
-    Totals t;
+    Amounts t;
     t.macs = cost.macs;
     t.params = cost.params;
     t.acts = cost.acts;
     if (needs_memory_) {
       HONE_TRY_ASSIGN(t.peak_activation_bytes, memory_of(arch));
+    }
+    if (needs_latency_) {
+      HONE_TRY_ASSIGN(const double ms, latency_(arch));
+      t.latency_ns = std::llround(std::clamp(ms, 0.0, 1e9) * 1e6);
     }
     return t;
   }
@@ -118,7 +124,7 @@ class Search {
     for (int64_t v : {a.stem.width, a.head.width, a.resolution, a.test_resolution}) mix(v);
     return h;
   }
-  const Totals* counted(Candidate* c) {
+  const Amounts* counted(Candidate* c) {
     if (!c || std::find(impossible_.begin(), impossible_.end(), c) != impossible_.end()) return nullptr;
     if (!c->totals) {
       if (auto t = totals_of(c->arch))
@@ -132,10 +138,10 @@ class Search {
   // How far over its tightest limit the network at `factor` is: 1 is just within. A network that cannot be built counts
   // as over when it is larger than the input, as under when it is smaller.
   double excess(double factor) {
-    const Totals* t = counted(candidate(factor));
+    const Amounts* t = counted(candidate(factor));
     return t ? excess(*t) : factor > 1 ? INFINITY : 0;
   }
-  double excess(const Totals& t) const {
+  double excess(const Amounts& t) const {
     double worst = 0;
     for (const Limit& l : budget_.limits) worst = std::max(worst, static_cast<double>(amount_of(t, l.quantity)) / l.amount);
     return worst;
@@ -143,14 +149,14 @@ class Search {
 
   // A first guess of the factor from the growth of the idealised stage (scale/strategy.h) and the base's tightest limit.
   double guess() {
-    const Totals* t = counted(candidate(1));
+    const Amounts* t = counted(candidate(1));
     if (!t) return 1;
     const Growth g = growth(strategy_);
     const double sum = strategy_.d + strategy_.w + strategy_.r;
     const double memory = sum > 0 ? (strategy_.w / 2 + strategy_.r) / sum : 0;  // one map: width * resolution^2
     double out = excess(1) > 1 ? 1 : 1e4;
     for (const Limit& l : budget_.limits) {
-      const double grows = l.quantity == Quantity::macs ? g.macs : l.quantity == Quantity::params ? g.params : l.quantity == Quantity::acts ? g.acts : memory;
+      const double grows = l.quantity == Quantity::macs ? g.macs : l.quantity == Quantity::params ? g.params : l.quantity == Quantity::memory ? memory : g.acts;  // run time follows activations
       const double wish = l.amount / static_cast<double>(std::max<int64_t>(1, amount_of(*t, l.quantity)));
       if (grows > 0) out = std::min(out, std::pow(wish, 1 / grows));
     }
@@ -204,7 +210,7 @@ class Search {
   std::pair<size_t, size_t> worth_counting(const std::vector<Segment>& all) {
     if (!slow_) return {0, all.size()};
     const auto crossing = std::partition_point(all.begin(), all.end(), [&](const Segment& s) {
-      const Totals* t = counted(s.candidate);
+      const Amounts* t = counted(s.candidate);
       return t ? excess(*t) <= 1 : s.begin < 1;
     });
     const size_t at = static_cast<size_t>(crossing - all.begin());
@@ -218,8 +224,8 @@ class Search {
   }
 
   // The order of preference: within the upper bounds; then nearest to the target, or largest without a target.
-  bool better(const Totals& a, const Totals& b) const {
-    auto over = [&](const Totals& t) {
+  bool better(const Amounts& a, const Amounts& b) const {
+    auto over = [&](const Amounts& t) {
       double worst = 1;
       for (const Limit& l : budget_.limits)
         if (!l.exact) worst = std::max(worst, static_cast<double>(amount_of(t, l.quantity)) / l.amount);
@@ -257,6 +263,7 @@ class Search {
     Solution s;
     HONE_TRY_ASSIGN(s.best, scale(base_, strategy_, best.arch == base_ ? 1 : shortest(begin, end), rounding_));
     s.met = meets(*best.totals, budget_);
+    if (needs_latency_) s.best.latency_ms = static_cast<double>(best.totals->latency_ns) / 1e6;
     return s;
   }
 
@@ -276,7 +283,8 @@ class Search {
   const Strategy& strategy_;
   Budget budget_;
   Rounding rounding_;
-  bool needs_memory_ = false, slow_ = false;
+  const LatencyOf& latency_;
+  bool needs_memory_ = false, needs_latency_ = false, slow_ = false;
   std::deque<Candidate> seen_;
   std::unordered_multimap<size_t, Candidate*> by_numbers_;
   std::vector<const Candidate*> impossible_;
@@ -285,8 +293,8 @@ class Search {
 
 }  // namespace
 
-Result<Solution> solve(const Arch& base, const Strategy& strategy, const Budget& budget, Rounding rounding) {
-  return Search(base, strategy, budget, rounding).run();
+Result<Solution> solve(const Arch& base, const Strategy& strategy, const Budget& budget, Rounding rounding, const LatencyOf& latency) {
+  return Search(base, strategy, budget, rounding, latency).run();
 }
 
 }  // namespace hone

@@ -64,7 +64,10 @@ TEST(Budget, AmbiguousBudgetsGetHelp) {
   EXPECT_NE(refused("flops=4G").hint.find("macs=2000000000"), std::string::npos);
   EXPECT_NE(refused("4G").message.find("of what"), std::string::npos);
   EXPECT_NE(refused("4G").hint.find("macs=4G"), std::string::npos);
-  EXPECT_NE(refused("latency<5ms").message.find("measure"), std::string::npos);
+  EXPECT_NE(refused("latency<5ms").hint.find("latency<5ms@DEVICE.json"), std::string::npos);
+  refused("latency<5ms@");
+  refused("latency<5MB@d.json");
+  refused("latency=0@d.json");
   EXPECT_NE(refused("mem<5MB").hint.find("memory"), std::string::npos);
   refused("macs");
   refused("macs>4G");
@@ -80,6 +83,27 @@ TEST(Budget, AmbiguousBudgetsGetHelp) {
   refused("macs=4G,macs<5G");
   refused("macs=4G,params=5M");
   refused("speed<3");
+}
+
+TEST(Budget, LatencyNamesItsDevice) {
+  for (const auto& [text, ns] : {std::pair{"latency<8ms@a/b.json", 8e6}, {"latency = 8 @ a/b.json", 8e6}, {"latency=0.5s@a/b.json", 5e8}, {"latency<=800us@a/b.json", 8e5}}) {
+    const auto b = parse_budget(text);
+    ASSERT_TRUE(b) << text << ": " << b.error().text();
+    ASSERT_TRUE(latency_limit(*b));
+    EXPECT_EQ(latency_limit(*b)->device, "a/b.json");
+    EXPECT_DOUBLE_EQ(latency_limit(*b)->amount, ns) << text;
+  }
+  const auto both = parse_budget("macs=50%,latency<50%@d.json");
+  ASSERT_TRUE(both);
+  Amounts base;
+  base.macs = 100;
+  base.latency_ns = 3000000;
+  const Budget b = resolve(*both, base);
+  EXPECT_DOUBLE_EQ(latency_limit(b)->amount, 1.5e6);
+  EXPECT_TRUE(meets(Amounts({}, 1500000), *latency_limit(b)));
+  EXPECT_FALSE(meets(Amounts({}, 1500001), *latency_limit(b)));
+  EXPECT_FALSE(latency_limit(*parse_budget("macs=4G")));
+  EXPECT_EQ(format_amount(8130000, Quantity::latency), "8.13 ms");
 }
 
 }  // namespace hone

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "cost/profile.h"
+#include "scale/closed_form.h"
 #include "support.h"
 #include "zoo/catalog.h"
 
@@ -275,6 +276,26 @@ TEST(Solve, AllStrategiesSideBySide) {
   const auto curves = growth_curves(network("pycls/RegNetY-400MF"));
   ASSERT_TRUE(curves);
   EXPECT_EQ(curves->front().macs.size(), 5u);
+}
+
+// A made-up device: a microsecond per 10,000 activations.
+TEST(Solve, LatencyIsABudgetWhereSomebodyTellsIt) {
+  const LatencyOf latency = [](const Arch& a) -> Result<double> { return static_cast<double>(count(a)->acts) / 1e7; };
+  const Arch base = network("pycls/RegNetY-400MF");
+  const auto r = scale_to(base, *parse_strategy("dWr"), *parse_budget("latency=2ms@d.json"), Rounding::family, latency);
+  ASSERT_TRUE(r) << r.error().text();
+  EXPECT_NEAR(*r->latency_ms, 2, 0.1);
+  EXPECT_NEAR(*r->latency_ms, static_cast<double>(r->plain_acts) / 1e7, 1e-6);
+  const auto below = scale_to(base, *parse_strategy("dWr"), *parse_budget("latency<50%@d.json,macs<300M"), Rounding::family, latency);
+  ASSERT_TRUE(below) << below.error().text();
+  EXPECT_LE(*below->latency_ms, 0.5 * *latency(base));
+  EXPECT_LE(below->macs, 300'000'000);
+  const auto nobody = solve(base, *parse_strategy("dWr"), *parse_budget("latency=2ms@d.json"));
+  ASSERT_FALSE(nobody);
+  EXPECT_NE(nobody.error().hint.find("device"), std::string::npos);
+  const auto fails = solve(base, *parse_strategy("dWr"), *parse_budget("latency=2ms@d.json"), Rounding::family, [](const Arch&) -> Result<double> { return fail(Code::failed, "no row"); });
+  ASSERT_FALSE(fails);
+  EXPECT_EQ(fails.error().message, "no row");
 }
 
 }  // namespace hone

@@ -1,0 +1,96 @@
+#include "measure/device_meter.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/rng.h"
+#include "measure/machine.h"
+#include "measure/timing.h"
+#include "rewrite/weights.h"
+#include "run/manifest.h"
+
+namespace hone {
+
+namespace {
+
+// Floating point inputs are uniform in [0, 1), everything else is 0 (token ids, masks).
+Status fill_inputs(EngineSession& session) {
+  Rng rng(1);
+  for (size_t i = 0; i < session.inputs().size(); ++i) {
+    const TensorType& type = session.inputs()[i].type;
+    const auto n = element_count(type.shape);
+    const auto bytes = n ? byte_size(type.dtype, *n) : std::nullopt;
+    if (!bytes) return fail(Code::failed, "an input without a size", session.inputs()[i].name);
+    HONE_TRY_ASSIGN(void* const data, session.input_buffer(i));
+    std::memset(data, 0, static_cast<size_t>(*bytes));
+    if (type.dtype == DType::f32)
+      for (int64_t k = 0; k < *n; ++k) static_cast<float*>(data)[k] = static_cast<float>(rng.uniform());
+  }
+  return {};
+}
+
+}  // namespace
+
+Meter engine_meter(Engine& engine, const MeterOptions& options) {
+  return [&engine, options](const std::vector<Probe>& probes) -> Result<std::vector<MeasuredTime>> {
+    std::vector<std::unique_ptr<EngineSession>> sessions;
+    std::vector<Candidate> candidates;
+    for (const Probe& p : probes) {
+      HONE_TRY_ASSIGN(Graph graph, p.graph());
+      HONE_TRY_ASSIGN(graph, with_fresh_weights(std::move(graph), 1));
+      HONE_TRY_ASSIGN(std::unique_ptr<EngineSession> session, engine.load(graph, options.engine));
+      HONE_TRY(fill_inputs(*session));
+      candidates.push_back({p.name, [s = session.get()] { return s->again(); }});
+      sessions.push_back(std::move(session));
+    }
+    TimingOptions o;
+    o.seconds = options.seconds * static_cast<double>(probes.size());
+    o.min_seconds = 0;
+    o.min_rounds = options.min_rounds;
+    o.precision = options.precision;
+    o.visit_ms = 4;
+    o.warm_up_seconds = 0.2;
+    o.one_thread = options.engine.threads == 1;
+    HONE_TRY_ASSIGN(const Measurement m, measure(candidates, o));
+    std::vector<MeasuredTime> out;
+    for (const Timing& t : m.timings) out.push_back({t.median, std::min(t.interval.low, t.median), std::max(t.interval.high, t.median), t.rounds});
+    return out;
+  };
+}
+
+Result<TimeOf> this_machine_as(const DeviceFacts& facts) {
+  if (facts.engine.empty()) return fail(Code::failed, "the table names no engine", facts.name);
+  HONE_TRY_ASSIGN(Engine* const engine, open_engine(facts.engine));
+  MeterOptions options;
+  options.engine.threads = static_cast<int>(std::clamp<int64_t>(facts.threads, 1, 1024));
+  options.engine.precision = facts.precision;
+  options.seconds = 1.5;
+  options.precision = 0.005;
+  options.min_rounds = 16;
+  if (auto same = same_device(facts, this_device(*engine, options.engine)); !same) return fail(std::move(same).error());
+  return [engine, options](const Arch& arch) -> Result<MeasuredTime> {
+    HONE_TRY_ASSIGN(const Pinned pinned, Pinned::to(options.engine.threads));
+    HONE_TRY_ASSIGN(const std::vector<MeasuredTime> times, engine_meter(*engine, options)({{arch.name, {}, 0, [&arch] { return build(arch); }}}));
+    return times[0];
+  };
+}
+
+DeviceFacts this_device(const Engine& engine, const EngineOptions& options) {
+  const Host host = this_host();
+  DeviceFacts d;
+  d.name = host.name.empty() ? host.cpu : host.name;
+  d.cpu = host.cpu;
+  d.cores = host.cores;
+  d.engine = engine.name();
+  d.engine_version = engine.version();
+  d.threads = options.threads;
+  d.precision = options.precision;
+  d.basis = options.threads == 1 ? "undisturbed runs, else processor time" : "undisturbed runs, else all";
+  d.began = utc_now();
+  d.hone = HONE_VERSION;
+  return d;
+}
+
+}  // namespace hone
