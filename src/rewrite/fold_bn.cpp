@@ -14,7 +14,7 @@ namespace {
 
 // How often each value is read, by nodes or as an output of the graph.
 bool is_layer(const Node& node) {
-  if (node.type == "Conv" || node.type == "ConvTranspose") return true;
+  if (node.type == "Conv" || node.type == "ConvTranspose" || node.type == "hone::Linear") return true;
   return node.type == "Gemm" && node.attrs.real("alpha", 1) == 1 && node.attrs.real("beta", 1) == 1 && node.attrs.integer("transA", 0) == 0;
 }
 
@@ -74,7 +74,7 @@ class Folder {
     Folded out;
     for (NodeId n = 0; n < graph_.nodes.size(); ++n) {
       if (graph_.nodes[n].type != "BatchNormalization") continue;
-      const std::optional<NodeId> layer = layer_before(n);
+      const std::optional<Layer> layer = layer_before(n);
       if (layer) HONE_TRY(fold(*layer, n));
       ++(layer ? out.folded : out.kept);
     }
@@ -83,7 +83,19 @@ class Folder {
   }
 
  private:
-  std::optional<NodeId> layer_before(NodeId norm) const {
+  struct Layer {
+    NodeId layer;
+    NodeId last;  // the layer itself, or the reshape behind it
+  };
+
+  // The last dimension alone stays as it is and the others become one: rows x channels, as a norm over channels reads them.
+  bool makes_rows(const Node& node) const {
+    if (node.type != "Reshape") return false;
+    const TensorType &from = graph_.value(node.inputs[0]).type, &to = graph_.value(node.outputs[0]).type;
+    return from.ranked && to.ranked && to.shape.size() == 2 && from.shape.size() >= 2 && to.shape[1] > 0 && to.shape[1] == from.shape.back();
+  }
+
+  std::optional<Layer> layer_before(NodeId norm) const {
     const Node& node = graph_.nodes[norm];
     if (node.inputs.size() != 5 || node.attrs.integer("training_mode", 0) != 0) return std::nullopt;
     if (std::count(node.inputs.begin(), node.inputs.end(), kNoValue) || node.outputs.empty() || node.outputs[0] == kNoValue) return std::nullopt;
@@ -91,20 +103,28 @@ class Folder {
       if (node.outputs[i] != kNoValue && reads_[node.outputs[i]] > 0) return std::nullopt;
     const Value& x = graph_.value(node.inputs[0]);
     if (x.producer == kNoNode || reads_[node.inputs[0]] != 1) return std::nullopt;
-    const Node& layer = graph_.nodes[x.producer];
+    Layer found{x.producer, x.producer};
+    if (makes_rows(graph_.nodes[x.producer])) {
+      const ValueId rows = graph_.nodes[x.producer].inputs[0];
+      found.layer = graph_.value(rows).producer;
+      if (found.layer == kNoNode || reads_[rows] != 1 || graph_.nodes[found.layer].type != "hone::Linear") return std::nullopt;
+    }
+    const Node& layer = graph_.nodes[found.layer];
     if (!is_layer(layer) || layer.inputs.size() < 2) return std::nullopt;
+    // A dense layer's channels come last, a norm's second.
+    if (layer.type == "hone::Linear" && (!x.type.ranked || x.type.shape.size() != 2)) return std::nullopt;
     for (size_t i = 1; i < layer.inputs.size(); ++i) {
       if (i >= 2 && layer.inputs[i] == kNoValue) continue;
       const Value& v = graph_.value(layer.inputs[i]);
       if (v.producer != kNoNode || v.kind == ValueKind::input || reads_[layer.inputs[i]] != 1) return std::nullopt;
     }
     const Shape& weight = graph_.value(layer.inputs[1]).type.shape;
-    return weight.size() >= 2 && is_static(weight) ? std::optional(x.producer) : std::nullopt;
+    return weight.size() >= 2 && is_static(weight) ? std::optional(found) : std::nullopt;
   }
 
-  Status fold(NodeId layer_id, NodeId norm_id) {
+  Status fold(const Layer& found, NodeId norm_id) {
     const Node norm = graph_.nodes[norm_id];
-    Node& layer = graph_.nodes[layer_id];
+    Node& layer = graph_.nodes[found.layer];
     const ValueId weight_id = layer.inputs[1];
     const bool has_bias = layer.inputs.size() > 2 && layer.inputs[2] != kNoValue;
     HONE_TRY_ASSIGN(std::vector<double> weight, contents(graph_, weight_id));
@@ -155,9 +175,9 @@ class Folder {
       layer.inputs[2] = graph_.add_value(std::move(value));
       reads_.push_back(1);
     }
-    // The layer now makes what the norm made.
-    layer.outputs[0] = norm.outputs[0];
-    graph_.values[norm.outputs[0]].producer = layer_id;
+    // The layer, or the reshape behind it, now makes what the norm made.
+    graph_.nodes[found.last].outputs[0] = norm.outputs[0];
+    graph_.values[norm.outputs[0]].producer = found.last;
     keep_node_[norm_id] = false;
     return {};
   }
