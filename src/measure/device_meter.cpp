@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "core/rng.h"
@@ -31,6 +32,33 @@ Status fill_inputs(EngineSession& session) {
   return {};
 }
 
+// Large random tensors as one stretch of random numbers over and over, scaled as a layer's weights are: drawing each of
+// some ten million numbers would take longer than compiling the network. Small ones and constants are left to
+// with_fresh_weights().
+Graph with_quick_weights(Graph graph) {
+  constexpr int64_t kLarge = 4096;
+  constexpr size_t kStretch = 4093;  // a prime: rows of a matrix differ
+  Rng rng(1);
+  std::vector<float> stretch(kStretch);
+  for (float& v : stretch) v = static_cast<float>(2 * rng.uniform() - 1);
+  for (Value& value : graph.values) {
+    const Init::Kind kind = value.init.kind;
+    const auto n = element_count(value.type.shape);
+    if (value.kind != ValueKind::parameter || value.data || value.type.dtype != DType::f32 || !n || *n < kLarge || kind == Init::Kind::zeros || kind == Init::Kind::ones || kind == Init::Kind::constant) continue;
+    const double fan_in = static_cast<double>(*n) / static_cast<double>(std::max<int64_t>(1, value.type.shape[0]));
+    const auto bound = static_cast<float>(std::sqrt(3 / std::max(1.0, fan_in)));  // keeps the variance of what flows through
+    auto numbers = std::make_shared<std::vector<float>>(static_cast<size_t>(*n));
+    for (size_t i = 0; i < numbers->size(); i += kStretch)
+      for (size_t k = 0, end = std::min(kStretch, numbers->size() - i); k < end; ++k) (*numbers)[i + k] = bound * stretch[k];
+    Tensor t;
+    t.dtype = DType::f32;
+    t.shape = value.type.shape;
+    t.bytes = {numbers, reinterpret_cast<const std::byte*>(numbers->data()), numbers->size() * sizeof(float)};
+    value.data = std::make_shared<Tensor>(std::move(t));
+  }
+  return graph;
+}
+
 }  // namespace
 
 Meter engine_meter(Engine& engine, const MeterOptions& options) {
@@ -39,7 +67,7 @@ Meter engine_meter(Engine& engine, const MeterOptions& options) {
     std::vector<Candidate> candidates;
     for (const Probe& p : probes) {
       HONE_TRY_ASSIGN(Graph graph, p.graph());
-      HONE_TRY_ASSIGN(graph, with_fresh_weights(std::move(graph), 1));
+      HONE_TRY_ASSIGN(graph, with_fresh_weights(with_quick_weights(std::move(graph)), 1));
       HONE_TRY_ASSIGN(std::unique_ptr<EngineSession> session, engine.load(graph, options.engine));
       HONE_TRY(fill_inputs(*session));
       candidates.push_back({p.name, [s = session.get()] { return s->again(); }});

@@ -72,8 +72,9 @@ Result<Report> table_report(const DeviceTable& t, const std::string& source) {
     HONE_TRY_ASSIGN(const Predictor predictor, Predictor::fit(t, TimeModel::table));
     const auto kinds = predictor.kinds();
     HONE_TRY_ASSIGN(const std::vector<Pair> held, held_out_rows(t, TimeModel::table));
-    Table coverage{"kinds", "Blocks", {{"kind", "kind"}, {"rows", "rows"}, {"sizes", "sizes measured", Unit::none, false, kJson | kCsv | kHtml}, {"fastest", "fastest ms"}, {"slowest", "slowest ms"}, {"interval", "interval", Unit::share}, {"scale", "in a network", Unit::factor},
+    Table coverage{"kinds", "Blocks", {{"kind", "kind"}, {"rows", "rows"}, {"sizes", "sizes measured", Unit::none, false, kJson | kCsv | kHtml}, {"fastest", "fastest ms"}, {"slowest", "slowest ms"}, {"interval", "interval", Unit::share}, {"scale", "in a network", Unit::factor}, {"elements", "+ ms / Melem", Unit::none, false, kJson | kCsv | kHtml}, {"weights", "+ ms / Mweight", Unit::none, false, kJson | kCsv | kHtml}, {"each", "+ ms each", Unit::none, false, kJson | kCsv | kHtml},
                                        {"a", "ms / MMAC"}, {"b", "ms / Melem"}, {"c", "+ ms"}}, {}};
+    auto in_network = [&](double v) { return predictor.corrected() ? Cell(v) : Cell(std::monostate{}); };
     for (const auto& [kind, fit] : kinds) {
       double low = INFINITY, high = 0;
       std::string label;
@@ -97,11 +98,11 @@ Result<Report> table_report(const DeviceTable& t, const std::string& source) {
         sizes += fmt::format("{}{} {}", i ? ", " : "", names[i], least[i] == most[i] ? fmt::format("{}", least[i]) : fmt::format("{}-{}", least[i], most[i]));
       std::sort(widths.begin(), widths.end());
       coverage.rows.push_back({kind, static_cast<int64_t>(fit.rows), sizes, text_ms(low), text_ms(high), widths.empty() ? Cell(std::monostate{}) : Cell(widths[widths.size() / 2]),
-                               predictor.corrected() ? Cell(fit.scale) : Cell(std::monostate{}), fmt::format("{:.4g}", fit.line.a), fmt::format("{:.4g}", fit.line.b), fmt::format("{:.3g}", fit.line.c)});
+                               in_network(fit.correction.scale), in_network(fit.correction.elements), in_network(fit.correction.weights), in_network(fit.correction.each), fmt::format("{:.4g}", fit.line.a), fmt::format("{:.4g}", fit.line.b), fmt::format("{:.3g}", fit.line.c)});
     }
     report.parts.push_back(std::move(coverage));
     if (predictor.corrected())
-      report.parts.push_back(Note{Note::Level::info, fmt::format("in a network, besides its blocks: {:+.4f} ms per million weights, {:+.4f} ms per block, {:+.4f} ms", predictor.per_million_weights(), predictor.per_block(), predictor.per_network())});
+      report.parts.push_back(Note{Note::Level::info, fmt::format("blocks are corrected by {} measured networks, which take {:+.3f} ms besides their blocks", t.networks.size(), predictor.per_network())});
     else
       report.parts.push_back(Note{Note::Level::info, "too few measured networks for a correction: a network is the plain sum of its blocks"});
     if (held.size() >= 10) {

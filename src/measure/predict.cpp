@@ -49,16 +49,8 @@ std::optional<LinearTime> fit_line(const std::vector<const BlockRow*>& rows) {
   return line;
 }
 
-double million_weights(const std::vector<BlockCount>& blocks) {
-  double sum = 0;
-  for (const BlockCount& c : blocks) sum += static_cast<double>(c.count) * work_of(c.block).weights;
-  return sum;
-}
-double number_of(const std::vector<BlockCount>& blocks) {
-  int64_t n = 0;
-  for (const BlockCount& c : blocks) n += c.count;
-  return static_cast<double>(n);
-}
+// Kinds that share a correction.
+std::string group_of(const std::string& kind) { return is_cut(kind) ? std::string(kCutKind) : kind; }
 
 }  // namespace
 
@@ -156,15 +148,15 @@ Result<Prediction> Predictor::operator()(const std::vector<BlockCount>& blocks, 
     HONE_TRY_ASSIGN(const Prediction p, alone(c.block));
     const Kind* k = kind_of(c.block);
     const auto n = static_cast<double>(c.count);
-    const double scale = is_cut(c.block.kind) ? cut_scale_ : k->scale;
-    sum.ms += n * scale * p.ms;
-    variance += std::pow(n * scale * p.deviation, 2);
+    const Correction& f = k->correction;
+    const BlockWork w = work_of(c.block);
+    sum.ms += n * (f.scale * p.ms + f.elements * w.elements + f.weights * w.weights + f.each);
+    variance += std::pow(n * f.scale * p.deviation, 2);
     sum.measured += p.measured * c.count;
     sum.interpolated += p.interpolated * c.count;
     sum.outside += p.outside * c.count;
     sum.guessed += p.guessed * c.count;
   }
-  sum.ms += weights_ * million_weights(blocks) + blocks_ * number_of(blocks);
   sum.deviation = std::sqrt(variance);
   return sum;
 }
@@ -177,55 +169,58 @@ Result<double> Predictor::inside(const Block& block) const {
 
 void Predictor::fit_correction(const std::vector<NetworkRow>& networks) {
   if (networks.size() < kNetworksForCorrection) return;
-  // One scale per kind; all cuts share one. Then weights, blocks, constant.
-  std::vector<std::string> names;
-  for (const auto& [kind, k] : kinds_) {
-    const std::string group = is_cut(kind) ? std::string(kCutKind) : kind;
-    if (std::find(names.begin(), names.end(), group) == names.end()) names.push_back(group);
-  }
-  const size_t m = names.size();
+  std::vector<std::string> groups;
+  for (const auto& [kind, k] : kinds_)
+    if (std::find(groups.begin(), groups.end(), group_of(kind)) == groups.end()) groups.push_back(group_of(kind));
+  constexpr size_t kEach = 4;  // coefficients of a group, in the order of Correction
+  const size_t n = kEach * groups.size() + 1;
   std::vector<Equation> equations;
-  double time = 0, weights = 0, blocks = 0;
-  for (const NetworkRow& n : networks) {
-    Equation e{std::vector<double>(m + 3, 0), n.time.ms};
+  std::vector<double> mean(n, 0);
+  double time = 0;
+  for (const NetworkRow& network : networks) {
+    Equation e{std::vector<double>(n, 0), network.time.ms};
+    e.x[n - 1] = 1;
     bool all = true;
-    for (const BlockCount& c : n.blocks) {
+    for (const BlockCount& c : network.blocks) {
       const auto p = alone(c.block);
       all = all && p;
       if (!p) break;
-      const std::string group = is_cut(c.block.kind) ? std::string(kCutKind) : c.block.kind;
-      const auto at = static_cast<size_t>(std::find(names.begin(), names.end(), group) - names.begin());
-      e.x[at] += static_cast<double>(c.count) * p->ms;
+      const size_t at = kEach * static_cast<size_t>(std::find(groups.begin(), groups.end(), group_of(c.block.kind)) - groups.begin());
+      const auto times = static_cast<double>(c.count);
+      const BlockWork w = work_of(c.block);
+      e.x[at] += times * p->ms;
+      e.x[at + 1] += times * w.elements;
+      e.x[at + 2] += times * w.weights;
+      e.x[at + 3] += times;
     }
     if (!all) continue;
-    e.x[m] = million_weights(n.blocks);
-    e.x[m + 1] = number_of(n.blocks);
-    e.x[m + 2] = 1;
-    time += n.time.ms;
-    weights += e.x[m];
-    blocks += e.x[m + 1];
+    for (size_t i = 0; i < n; ++i) mean[i] += e.x[i];
+    time += e.y;
     equations.push_back(std::move(e));
   }
   if (equations.size() < kNetworksForCorrection) return;
-  // What the coefficients may be expected to be: scales 1 +- 0.5; the rest together a good part of a network's time.
-  // Against them stands what a network's time leaves unexplained, some 3 %.
-  const double noise = 0.03;
-  auto ridge = [&](double deviation) { return noise * noise / (deviation * deviation); };
-  std::vector<double> r(m, ridge(0.5)), prior(m, 1);
-  r.push_back(ridge(0.5 * time / std::max(weights, 1e-9)));
-  r.push_back(ridge(0.3 * time / std::max(blocks, 1.0)));
-  r.push_back(ridge(0.2 * time / static_cast<double>(equations.size())));
-  prior.resize(m + 3, 0);
-  const auto fit = fit_relative(equations, r, prior);
-  if (!fit) return;
-  for (size_t i = 0; i < m; ++i) {
-    if (names[i] == kCutKind) cut_scale_ = (*fit)[i];
-    for (auto& [kind, k] : kinds_)
-      if (kind == names[i]) k.scale = (*fit)[i];
+  // Deviations that the coefficients may have: of the scale, and of what each other term adds to a mean network, as a share
+  // of its time. Against them stands what a network's time leaves unexplained, some 2 %.
+  constexpr double kNoise = 0.02, kScale = 0.3, kShare = 0.1;
+  std::vector<double> ridge(n), prior(n, 0);
+  for (size_t i = 0; i < n; ++i) {
+    const bool scale = i % kEach == 0 && i + 1 < n;
+    const double deviation = scale ? kScale : kShare * time / std::max(mean[i], 1e-9);
+    ridge[i] = kNoise * kNoise / (deviation * deviation);
+    prior[i] = scale ? 1 : 0;
   }
-  weights_ = (*fit)[m];
-  blocks_ = (*fit)[m + 1];
-  constant_ = (*fit)[m + 2];
+  const auto fit = fit_relative(equations, ridge, prior);
+  if (!fit) return;
+  auto correction = [&](const std::string& kind) -> Correction {
+    const auto at = static_cast<size_t>(std::find(groups.begin(), groups.end(), group_of(kind)) - groups.begin());
+    const double* f = fit->data() + kEach * at;
+    return {f[0], f[1], f[2], f[3]};
+  };
+  for (auto& [kind, k] : kinds_) {
+    k.correction = correction(kind);
+    if (is_cut(kind)) any_cut_.correction = k.correction;
+  }
+  constant_ = fit->back();
   corrected_ = true;
 }
 
@@ -243,7 +238,7 @@ Status Predictor::fit_activations(const std::vector<NetworkRow>& networks) {
 
 std::map<std::string, Predictor::KindFit> Predictor::kinds() const {
   std::map<std::string, KindFit> out;
-  for (const auto& [kind, k] : kinds_) out[kind] = {k.rows.size(), k.line, is_cut(kind) ? cut_scale_ : k.scale};
+  for (const auto& [kind, k] : kinds_) out[kind] = {k.rows.size(), k.line, k.correction};
   return out;
 }
 

@@ -7,7 +7,8 @@
 //
 // A block measured alone finds its weights in the cache and its maps in the layout it wants; in a network it does not. Where
 // the table has whole networks, table and linear are corrected by a fit on them:
-//   ms = sum over kinds of s_kind * (ms of its blocks alone) + w * (million weights) + b * (blocks) + c
+//   ms = c + sum over kinds of  s * (ms of its blocks alone) + e * Melem + w * (million weights) + n * (blocks)
+// with coefficients of each kind held near s = 1, e = w = n = 0 unless the networks say otherwise (ridge regression).
 #pragma once
 
 #include <map>
@@ -48,16 +49,18 @@ class Predictor {
   Result<double> inside(const Block& block) const;
   double per_network() const { return constant_; }
 
+  // Coefficients of a kind; all cuts share theirs.
+  struct Correction {
+    double scale = 1, elements = 0, weights = 0, each = 0;
+  };
   // For people.
   struct KindFit {
     size_t rows = 0;
     LinearTime line;
-    double scale = 1;  // s_kind
+    Correction correction;
   };
   std::map<std::string, KindFit> kinds() const;
   bool corrected() const { return corrected_; }
-  double per_million_weights() const { return weights_; }
-  double per_block() const { return blocks_; }
   double per_million_acts() const { return acts_; }
 
  private:
@@ -66,7 +69,7 @@ class Predictor {
     Interpolation rest;                          // logarithm of measured over line
     std::map<std::vector<int64_t>, double> rows;
     std::vector<int64_t> low, high;              // sizes measured
-    double scale = 1;
+    Correction correction;
   };
   Status fit_kinds(const DeviceTable& table);
   void fit_correction(const std::vector<NetworkRow>& networks);
@@ -77,7 +80,7 @@ class Predictor {
   std::map<std::string, Kind> kinds_;
   Kind any_cut_;
   bool corrected_ = false;
-  double cut_scale_ = 1, weights_ = 0, blocks_ = 0, constant_ = 0, acts_ = 0;
+  double constant_ = 0, acts_ = 0;
 };
 
 struct Pair {
