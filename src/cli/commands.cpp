@@ -11,6 +11,7 @@ const std::vector<Entry>& commands() {
       {"export", "a network as an ONNX file", export_command},
       {"check", "a network against recorded outputs", check_command},
       {"bench", "how long networks take on this machine, side by side", bench_command},
+      {"bench scaling", "how well counts predict the time of scaled networks", bench_scaling_command},
       {"skip list", "the modules of a network that can be skipped", skip_list_command},
       {"skip apply", "a network without some of its modules, and what that saves", skip_apply_command},
       {"runs", "the run directories beneath a folder", runs_command},

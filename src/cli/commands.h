@@ -12,6 +12,7 @@ Command scale_command();
 Command export_command();
 Command check_command();
 Command bench_command();
+Command bench_scaling_command();
 Command skip_list_command();
 Command skip_apply_command();
 Command runs_command();

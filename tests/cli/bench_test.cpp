@@ -2,6 +2,7 @@
 // machine is.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "cli/run_hone.h"
@@ -98,6 +99,35 @@ TEST(ProfileMeasure, TimesStandBesideCountsAndAddUp) {
   const std::string page = read_file(folder + "/p.html");
   EXPECT_NE(page.find("Roofline"), std::string::npos);
   EXPECT_NE(page.find("class=\"thin\""), std::string::npos) << "the roofs";
+}
+
+TEST(BenchScaling, RefusesWhatCannotBe) {
+  for (const auto& [arguments, said] : std::vector<std::pair<std::string, std::string>>{
+           {"", "NET"}, {"pycls/EfficientNet-B0 --factor 0", "--factor"}, {"pycls/EfficientNet-B0 --strategy x", "strategy"}, {"pycls/EfficientNet-B0 --against timm/resnet50", "family"}}) {
+    const Ran r = hone("bench scaling " + arguments);
+    EXPECT_EQ(r.exit, 2) << arguments << r.err;
+    EXPECT_NE(r.err.find(said), std::string::npos) << arguments << ": " << r.err;
+  }
+}
+
+TEST(BenchScaling, PointsCorrelationsAndPairs) {
+  NEEDS_ENGINE();
+  const std::string folder = scratch_folder();
+  const Ran r = shell("hone bench scaling pycls/EfficientNet-B0@64 --strategy w --strategy r --factor 2 --rounds 6 --html s.html --json", folder);
+  ASSERT_EQ(r.exit, 0) << r.err;
+  const Json j = Json::parse(r.out);
+  EXPECT_EQ(j["command"], "bench scaling");
+  ASSERT_EQ(j["points"].size(), 3u);
+  EXPECT_EQ(j["points"][0]["strategy"], "itself");
+  for (const Json& p : j["points"]) EXPECT_GT(p["ms"].get<double>(), 0);
+  EXPECT_EQ(j["points"][2]["params"], j["points"][0]["params"]) << "resolution adds no parameters";
+  ASSERT_EQ(j["correlations"].size(), 1u);
+  EXPECT_EQ(j["correlations"][0]["networks"], 3);
+  EXPECT_LE(std::abs(j["correlations"][0]["pearson_acts"].get<double>()), 1);
+  ASSERT_EQ(j["pairs"].size(), 1u);
+  EXPECT_NEAR(j["pairs"][0]["macs_ratio"].get<double>(), 1, 0.1);
+  const std::string page = read_file(folder + "/s.html");
+  for (const char* title : {"Time over MACs", "Time over parameters", "Time over activations"}) EXPECT_NE(page.find(title), std::string::npos) << title;
 }
 
 TEST(Bench, BatchesAndPages) {
