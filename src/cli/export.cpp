@@ -25,7 +25,7 @@ struct Options {
   NetworkOptions network;
   std::optional<std::string> out, weights, arch, engine;
   std::optional<int64_t> opset, seed;
-  bool fold = false, external = false, bgr = false;
+  bool fold = false, int8 = false, external = false, bgr = false;
   Output output;
 };
 
@@ -56,6 +56,7 @@ Result<Outcome> run(const Options& o, const TextStyle& style) {
   if (!o.out) return fail(Code::usage, "say where to write: -o OUT.onnx", {}, "as in: hone export timm/resnet50 -o resnet50.onnx");
   if (o.seed && *o.seed < 0) return fail(Code::usage, fmt::format("{} is no seed, expected a whole number from 0", *o.seed), "--seed");
   if (o.bgr && !o.weights) return fail(Code::usage, "tells the channel order that --weights were trained on, and there are none", "--bgr");
+  if (o.int8 && !o.engine) return fail(Code::usage, "is a choice of an engine's form", "--int8-rows", "give --for openvino or --for onnxruntime, too");
   HONE_TRY(check_writable(*o.out, o.output.force));
   HONE_TRY_ASSIGN(Network network, open(o.network));
   const auto seed = static_cast<uint64_t>(o.seed.value_or(0));
@@ -97,7 +98,9 @@ Result<Outcome> run(const Options& o, const TextStyle& style) {
   int64_t folded = 0, kept = 0;
   OnnxOptions options;
   if (o.engine) {
-    HONE_TRY_ASSIGN(graph, engine_form(graph, engine_form_for(*o.engine)));
+    EngineForm form = engine_form_for(*o.engine);
+    if (o.int8) form.int8_rows_above = kWideRow;
+    HONE_TRY_ASSIGN(graph, engine_form(graph, form));
     options.opset = kEngineOpset;
   } else if (o.fold) {
     HONE_TRY_ASSIGN(Folded result, fold_batch_norm(graph));
@@ -162,6 +165,7 @@ Command export_command() {
   c.options.push_back({"--opset", "N", &o->opset, "operator set, 17 unless told"});
   c.options.push_back({"--fold-bn", "", &o->fold, "fold batch norms into the layers before them"});
   c.options.push_back({"--for", "ENGINE", &o->engine, "in the form that this engine runs best, batch norms folded (docs/engine.md); opset 20 unless told", {"openvino", "onnxruntime"}});
+  c.options.push_back({"--int8-rows", "", &o->int8, "with --for: weights of big dense layers of one row as 8-bit integers; results change in the second digit"});
   c.options.push_back({"--external-data", "", &o->external, "weights in a file of their own, OUT.onnx.data"});
   c.options.push_back({"--seed", "S", &o->seed, "seed of fresh weights, 0 unless told"});
   add_output(c, o->output, false, false);

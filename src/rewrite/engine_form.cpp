@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <optional>
 
@@ -240,11 +241,43 @@ Graph split_rows(const Graph& graph, int64_t above) {
   return r.finish();
 }
 
+Graph int8_rows(const Graph& graph, int64_t above) {
+  Rewriter r(graph);
+  for (const Node& n : r.source()) {
+    const Shape x = n.inputs.empty() || n.inputs[0] == kNoValue ? Shape() : r.graph.value(n.inputs[0]).type.shape;
+    const Shape w = n.type == "hone::Linear" ? r.graph.value(n.inputs[1]).type.shape : Shape();
+    const bool wide = x.size() == 2 && x[0] == 1 && w.size() == 2 && w[0] * w[1] > above;
+    const auto weights = wide ? stored(r.graph, n.inputs[1], w) : std::nullopt;
+    if (!weights) {
+      r.keep(n);
+      continue;
+    }
+    const auto outputs = static_cast<size_t>(w[0]), inputs = static_cast<size_t>(w[1]);
+    std::vector<int8_t> q(weights->size());
+    std::vector<double> scale(outputs);
+    for (size_t o = 0; o < outputs; ++o) {
+      const double* row = weights->data() + o * inputs;
+      double largest = 0;
+      for (size_t i = 0; i < inputs; ++i) largest = std::max(largest, std::abs(row[i]));
+      scale[o] = static_cast<float>(largest > 0 ? largest / 127 : 1);
+      for (size_t i = 0; i < inputs; ++i) q[o * inputs + i] = static_cast<int8_t>(std::clamp(std::nearbyint(row[i] / scale[o]), -127.0, 127.0));
+    }
+    const std::string name = r.graph.value(n.inputs[1]).name;
+    const ValueId packed = r.constant(std::make_shared<const Tensor>(Tensor{DType::i8, w, Bytes::copy(q.data(), q.size()), {}}), name + "/int8");
+    const ValueId unit = r.constant(floats({w[0]}, scale), name + "/scale");
+    const ValueId wide_again = r.emit(n, "DequantizeLinear", {packed, unit}, {{"axis", int64_t{0}}}, name + "/f32", w);
+    Node dense = n;
+    dense.inputs[1] = wide_again;
+    r.keep(dense);
+  }
+  return r.finish();
+}
+
 }  // namespace
 
 EngineForm engine_form_for(std::string_view engine) {
   EngineForm form;
-  if (engine == "openvino") form.split_rows_above = int64_t{1} << 20;
+  if (engine == "openvino") form.split_rows_above = kWideRow;
   // ONNX Runtime keeps maps as blocks of channels within NCHW: nothing is saved there, and its normalisation is slower.
   if (engine == "onnxruntime") form.norms_over_maps = form.heads_from_nhwc = false;
   return form;
@@ -260,6 +293,7 @@ Result<Graph> engine_form(const Graph& graph, const EngineForm& form) {
   if (form.norms_over_maps) out = norms_over_maps(out);
   if (form.heads_from_nhwc) out = heads_from_nhwc(out);
   if (form.split_rows_above > 0) out = split_rows(out, form.split_rows_above);
+  if (form.int8_rows_above > 0) out = int8_rows(out, form.int8_rows_above);
   return out;
 }
 

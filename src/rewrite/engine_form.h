@@ -24,10 +24,16 @@ struct EngineForm {
   // A dense layer of one row and at least this many weights becomes two, joined: OpenVINO has a matrix-vector product that
   // reads weights at memory speed, but not with an activation behind it. 0: never.
   int64_t split_rows_above = 0;
+  // Lossy, so never by itself: dense layers of one row and at least this many weights keep them as 8-bit integers, a scale
+  // for each output (the largest weight is 127). Such a layer takes as long as its weights take to read. 0: never.
+  int64_t int8_rows_above = 0;
 };
 
 // The newest operator set whose operators OpenVINO and ONNX Runtime both map to single ones of their own.
 inline constexpr int64_t kEngineOpset = 20;
+
+// Weights of a dense layer from which on the two choices about rows are worth it: half a second-level cache of f32.
+inline constexpr int64_t kWideRow = int64_t{1} << 18;
 
 // What is best for an engine: "openvino", "onnxruntime"; for any other what both like.
 EngineForm engine_form_for(std::string_view engine);

@@ -50,6 +50,22 @@ TEST(Export, FoldedNormsAreGoneAndTheMacsAreNot) {
   EXPECT_EQ(file["totals"]["macs"], 1814073344);
 }
 
+TEST(Export, EngineFormsCostTheSame) {
+  const std::string folder = scratch_folder();
+  const Json zoo = json("hone profile elasticvit/min1", folder);
+  for (const char* engine : {"openvino", "onnxruntime"}) {
+    const Json written = json(std::string("hone export elasticvit/min1 --for ") + engine + " --force -o m.onnx", folder);
+    EXPECT_EQ(written["opset"], 20);
+    EXPECT_EQ(written["for"], engine);
+    const Json file = json("hone profile m.onnx", folder);
+    EXPECT_EQ(file["totals"]["macs"], zoo["totals"]["macs"]) << engine;
+    EXPECT_EQ(file["totals"]["bn_elements"], 0) << engine;
+  }
+  const Json whole = json("hone export elasticvit/min1 --for openvino --force -o m.onnx", folder), small = json("hone export elasticvit/min1 --for openvino --int8-rows -o s.onnx", folder);
+  EXPECT_LT(small["bytes"].get<int64_t>(), whole["bytes"].get<int64_t>());
+  EXPECT_EQ(small["macs"], whole["macs"]);
+}
+
 TEST(Export, AFilesOwnWeightsStay) {
   const std::string folder = scratch_folder();
   ASSERT_EQ(shell("hone export pycls/RegNetX-200MF --seed 5 -o a.onnx", folder).exit, 0);
@@ -110,6 +126,8 @@ TEST(Export, BadUseGetsHelp) {
   EXPECT_EQ(bare.exit, 2);
   EXPECT_EQ(bare.err, "hone: say where to write: -o OUT.onnx\n  as in: hone export timm/resnet50 -o resnet50.onnx\n");
   EXPECT_EQ(shell("hone export timm/resnet18 --bgr -o r.onnx", folder).exit, 2);
+  EXPECT_EQ(shell("hone export timm/resnet18 --int8-rows -o r.onnx", folder).exit, 2);
+  EXPECT_EQ(shell("hone export timm/resnet18 --for abacus -o r.onnx", folder).exit, 2);
   ASSERT_EQ(shell("hone export pycls/RegNetX-200MF -o r.onnx", folder).exit, 0);
   const Ran again = shell("hone export pycls/RegNetX-200MF -o r.onnx", folder);
   EXPECT_EQ(again.exit, 2);

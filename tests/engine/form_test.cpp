@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "engine/check.h"
@@ -16,7 +17,7 @@
 namespace hone {
 namespace {
 
-constexpr EngineForm kNothing{false, false, false, false, 0};
+constexpr EngineForm kNothing{false, false, false, false, 0, 0};
 
 int64_t count(const Graph& graph, std::string_view type) {
   return std::ranges::count_if(graph.nodes, [&](const Node& n) { return n.type == type; });
@@ -109,6 +110,19 @@ TEST(EngineForm, WideRowsAreSplitOnlyWhereTheyAreWide) {
   EXPECT_EQ(count(formed(graph, form), "Concat"), 1);
   form.split_rows_above = 300 * 401;
   EXPECT_TRUE(equal(formed(graph, form), graph));
+}
+
+TEST(EngineForm, Int8RowsStayWithinHalfAUnit) {
+  EngineForm form = kNothing;
+  form.int8_rows_above = 300 * 400;
+  const Graph graph = wide_head(), out = formed(graph, form);
+  ASSERT_EQ(count(out, "DequantizeLinear"), 1) << "the classifier is small";
+  const auto node = std::ranges::find_if(out.nodes, [](const Node& n) { return n.type == "DequantizeLinear"; });
+  const auto q = *to_ints(*out.value(node->inputs[0]).data);
+  const auto scale = *to_doubles(*out.value(node->inputs[1]).data), weight = *to_doubles(*graph.value(graph.find("hidden.weight")).data);
+  ASSERT_EQ(q.size(), weight.size());
+  for (size_t i = 0; i < q.size(); ++i) ASSERT_LE(std::abs(static_cast<double>(q[i]) * scale[i / 300] - weight[i]), 0.5001 * scale[i / 300]) << i;
+  EXPECT_EQ(*std::ranges::max_element(q, {}, [](int64_t v) { return std::abs(v); }) % 127, 0);
 }
 
 TEST(EngineForm, NodesKeepTheirNames) {
