@@ -229,7 +229,8 @@ class TableBuilder {
 
   // Measures the blocks whose times leave the most open. False when little is left, or nothing.
   Result<bool> some_blocks() {
-    HONE_TRY_ASSIGN(const Predictor predictor, Predictor::fit(table_, TimeModel::table));
+    const DeviceTable alone{table_.device, table_.space, table_.rows, {}};
+    HONE_TRY_ASSIGN(const Predictor predictor, Predictor::fit(alone, TimeModel::table));
     struct Wish {
       double gain;
       size_t index;

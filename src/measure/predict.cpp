@@ -14,6 +14,12 @@ namespace hone {
 namespace {
 
 constexpr size_t kNetworksForCorrection = 12;
+constexpr double kSure = 0.02;  // a row whose interval is wider is smoothed with its neighbours
+
+// Half of the interval, relative; 0 when not known.
+double uncertainty(const MeasuredTime& t) { return t.high > 0 ? (t.high - t.low) / 2 / t.ms : 0; }
+// Of an equation whose time is known to `u`, beside what a fit leaves unexplained anyway.
+double weight_of(double u) { return 1 / (1 + (u / kSure) * (u / kSure)); }
 
 bool is_cut(const std::string& kind) { return kind.starts_with(kCutKind); }
 
@@ -30,7 +36,7 @@ std::optional<LinearTime> fit_line(const std::vector<const BlockRow*>& rows) {
   line.smallest = INFINITY;
   for (const BlockRow* row : rows) {
     const BlockWork w = work_of(row->block);
-    equations.push_back({{w.macs, w.elements, 1}, row->time.ms});
+    equations.push_back({{w.macs, w.elements, 1}, row->time.ms, weight_of(uncertainty(row->time))});
     line.smallest = std::min(line.smallest, row->time.ms);
   }
   // Fewer rows than coefficients: time in proportion to the work that there is.
@@ -85,19 +91,20 @@ Status Predictor::fit_kinds(const DeviceTable& table) {
     if (!line) return fail(Code::failed, fmt::format("no line fits the {} rows of {}", rows.size(), kind), table.device.name);
     k.line = *line;
     std::vector<std::vector<double>> points;
-    std::vector<double> rest;
+    std::vector<double> rest, deviations;
     k.low = k.high = rows[0]->block.sizes;
     for (const BlockRow* row : rows) {
       const double guess = k.line(work_of(row->block));
       points.push_back(place(row->block));
       rest.push_back(guess > 0 ? std::log(row->time.ms / guess) : 0);
-      k.rows[row->block.sizes] = row->time.ms;
+      deviations.push_back(uncertainty(row->time) / 2);  // the interval is one of 95 %
+      k.rows[row->block.sizes] = {row->time.ms, uncertainty(row->time) <= kSure};
       for (size_t i = 0; i < k.low.size(); ++i) {
         k.low[i] = std::min(k.low[i], row->block.sizes[i]);
         k.high[i] = std::max(k.high[i], row->block.sizes[i]);
       }
     }
-    if (model_ == TimeModel::table) k.rest = Interpolation::fit(std::move(points), rest);
+    if (model_ == TimeModel::table) k.rest = Interpolation::fit(std::move(points), rest, deviations);
     kinds_.emplace(kind, std::move(k));
   }
   if (!cuts.empty())
@@ -112,7 +119,7 @@ const Predictor::Kind* Predictor::kind_of(const Block& block) const {
   return is_cut(block.kind) && any ? &any_cut_ : nullptr;
 }
 
-Result<Prediction> Predictor::alone(const Block& block) const {
+Result<Prediction> Predictor::alone(const Block& block, bool deviation) const {
   const Kind* k = kind_of(block);
   if (!k) return fail(Code::failed, fmt::format("the table has no row of kind {}", block.kind), print(block), "hone device build with a network that has such parts");
   Prediction p;
@@ -126,8 +133,12 @@ Result<Prediction> Predictor::alone(const Block& block) const {
   for (size_t i = 0; i < block.sizes.size(); ++i) outside = outside || block.sizes[i] < k->low[i] || block.sizes[i] > k->high[i];
   (row != k->rows.end() ? p.measured : outside ? p.outside : p.interpolated) = 1;
   if (model_ != TimeModel::table) return p;
-  if (row != k->rows.end()) {
-    p.ms = row->second;
+  if (row != k->rows.end() && row->second.sure) {
+    p.ms = row->second.ms;
+    return p;
+  }
+  if (!deviation) {
+    p.ms *= std::exp(k->rest.value(place(block)));
     return p;
   }
   const Interpolation::At at = k->rest(place(block));
@@ -178,11 +189,11 @@ void Predictor::fit_correction(const std::vector<NetworkRow>& networks) {
   std::vector<double> mean(n, 0);
   double time = 0;
   for (const NetworkRow& network : networks) {
-    Equation e{std::vector<double>(n, 0), network.time.ms};
+    Equation e{std::vector<double>(n, 0), network.time.ms, weight_of(uncertainty(network.time))};
     e.x[n - 1] = 1;
     bool all = true;
     for (const BlockCount& c : network.blocks) {
-      const auto p = alone(c.block);
+      const auto p = alone(c.block, false);
       all = all && p;
       if (!p) break;
       const size_t at = kEach * static_cast<size_t>(std::find(groups.begin(), groups.end(), group_of(c.block.kind)) - groups.begin());
@@ -227,7 +238,7 @@ void Predictor::fit_correction(const std::vector<NetworkRow>& networks) {
 Status Predictor::fit_activations(const std::vector<NetworkRow>& networks) {
   std::vector<Equation> equations;
   for (const NetworkRow& n : networks)
-    if (n.acts > 0) equations.push_back({{n.acts / 1e6, 1}, n.time.ms});
+    if (n.acts > 0) equations.push_back({{n.acts / 1e6, 1}, n.time.ms, weight_of(uncertainty(n.time))});
   if (equations.size() < 3) return fail(Code::failed, "the activation model needs at least three measured networks", {}, "hone device build measures them");
   const auto fit = fit_relative(equations);
   if (!fit) return fail(Code::failed, "no line of time over activations fits the networks");

@@ -1,7 +1,7 @@
 // Run time of a network from a device table, by three models; each is fitted by least squares of relative error, so that a
 // small network counts as much as a large one.
 //
-//   table        measured rows; between them, the linear model times an interpolation of what it leaves (predict_fit.h)
+//   table        measured rows (unsure ones smoothed with their neighbours); between them, the linear model times an interpolation of what it leaves (predict_fit.h)
 //   linear       per kind of block  ms = a MMAC + b Melem + c, at least the smallest measured   (ElasticViT spec 3.2)
 //   activations  of the whole network  ms = a acts + b                (Dollar, Singh, Girshick 2021, figure 2)
 //
@@ -44,7 +44,7 @@ class Predictor {
   // Errors: a kind of block that the table has no row of.
   Result<Prediction> operator()(const std::vector<BlockCount>& blocks, double acts) const;
   // Of a block alone, as the table's rows are.
-  Result<Prediction> alone(const Block& block) const;
+  Result<Prediction> alone(const Block& block) const { return alone(block, true); }
   // What the block adds to a network; sums of these and of per_network() are predictions.
   Result<double> inside(const Block& block) const;
   double per_network() const { return constant_; }
@@ -67,10 +67,15 @@ class Predictor {
   struct Kind {
     LinearTime line;
     Interpolation rest;                          // logarithm of measured over line
-    std::map<std::vector<int64_t>, double> rows;
+    struct Row {
+      double ms = 0;
+      bool sure = true;
+    };
+    std::map<std::vector<int64_t>, Row> rows;
     std::vector<int64_t> low, high;              // sizes measured
     Correction correction;
   };
+  Result<Prediction> alone(const Block& block, bool deviation) const;  // which costs more than the time itself
   Status fit_kinds(const DeviceTable& table);
   void fit_correction(const std::vector<NetworkRow>& networks);
   Status fit_activations(const std::vector<NetworkRow>& networks);

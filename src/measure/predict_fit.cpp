@@ -59,7 +59,7 @@ std::optional<std::vector<double>> fit_relative(const std::vector<Equation>& equ
   std::vector<double> a(n * n, 0), b(n, 0);
   for (const Equation& e : equations)
     for (size_t j = 0; j < n; ++j) {
-      const double xj = e.x[j] / e.y / size[j];
+      const double xj = e.weight * e.x[j] / e.y / size[j];
       b[j] += xj;
       for (size_t k = 0; k <= j; ++k) a[j * n + k] += xj * e.x[k] / e.y / size[k];
     }
@@ -96,7 +96,7 @@ std::optional<double> Interpolation::likelihood(const std::vector<double>& value
   const size_t n = std::min(values.size(), at_most);
   std::vector<double> k(n * n);
   for (size_t i = 0; i < n; ++i)
-    for (size_t j = 0; j <= i; ++j) k[i * n + j] = k[j * n + i] = covariance(points_[i], points_[j]) + (i == j ? noise_ : 0);
+    for (size_t j = 0; j <= i; ++j) k[i * n + j] = k[j * n + i] = covariance(points_[i], points_[j]) + (i == j ? noise_ + own_noise_[i] : 0);
   factor_ = Cholesky::of(std::move(k), n);
   if (!factor_) return std::nullopt;
   const std::vector<double> y(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(n));
@@ -108,9 +108,14 @@ std::optional<double> Interpolation::likelihood(const std::vector<double>& value
   return -0.5 * (static_cast<double>(n) * std::log(variance_) + factor_->log_determinant());
 }
 
-Interpolation Interpolation::fit(std::vector<std::vector<double>> points, const std::vector<double>& values) {
+Interpolation Interpolation::fit(std::vector<std::vector<double>> points, const std::vector<double>& values, const std::vector<double>& deviations) {
   Interpolation best;
   if (points.empty()) return best;
+  // Noise counts in units of the values' own variance.
+  double square = 1e-6;
+  for (const double v : values) square += v * v / static_cast<double>(values.size());
+  best.own_noise_.assign(values.size(), 0);
+  for (size_t i = 0; i < std::min(values.size(), deviations.size()); ++i) best.own_noise_[i] = deviations[i] * deviations[i] / square;
   const size_t dimensions = points[0].size();
   best.low_.assign(dimensions, std::numeric_limits<double>::infinity());
   best.range_.assign(dimensions, 1);
@@ -149,6 +154,14 @@ Interpolation::At Interpolation::operator()(const std::vector<double>& point) co
   for (const double v : factor_->forward(std::move(k))) left -= v * v;
   at.deviation = std::sqrt(variance_ * std::max(left, 0.0));
   return at;
+}
+
+double Interpolation::value(const std::vector<double>& point) const {
+  if (points_.empty()) return 0;
+  const std::vector<double> p = scaled(point);
+  double sum = 0;
+  for (size_t i = 0; i < points_.size(); ++i) sum += covariance(p, points_[i]) * weights_[i];
+  return sum;
 }
 
 double Interpolation::deviation() const { return std::sqrt(variance_ * (1 + noise_)); }

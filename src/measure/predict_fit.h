@@ -6,11 +6,12 @@
 
 namespace hone {
 
-// Coefficients b that minimise sum_i ((x_i b - y_i) / y_i)^2 + sum_j ridge_j (b_j - prior_j)^2, y_i > 0. `ridge` and `prior`
+// Coefficients b that minimise sum_i weight_i ((x_i b - y_i) / y_i)^2 + sum_j ridge_j (b_j - prior_j)^2, y_i > 0. `ridge` and `prior`
 // may be empty. Nothing when the equations have no unique solution or a number is not finite.
 struct Equation {
   std::vector<double> x;
   double y = 1;
+  double weight = 1;
 };
 std::optional<std::vector<double>> fit_relative(const std::vector<Equation>& equations, const std::vector<double>& ridge = {}, const std::vector<double>& prior = {});
 
@@ -32,13 +33,15 @@ class Cholesky {
 // the measured value; far from all of them it gives 0.
 class Interpolation {
  public:
-  // Points of equal dimension; each dimension is scaled to the range it covers.
-  static Interpolation fit(std::vector<std::vector<double>> points, const std::vector<double>& values);
+  // Points of equal dimension; each dimension is scaled to the range it covers. `deviations`: standard deviations with which
+  // single values were measured; may be empty.
+  static Interpolation fit(std::vector<std::vector<double>> points, const std::vector<double>& values, const std::vector<double>& deviations = {});
 
   struct At {
     double value = 0, deviation = 0;  // of the value, one standard deviation
   };
   At operator()(const std::vector<double>& point) const;
+  double value(const std::vector<double>& point) const;  // alone: n operations instead of n^2
   double deviation() const;  // far from every point
 
  private:
@@ -47,7 +50,7 @@ class Interpolation {
   std::optional<double> likelihood(const std::vector<double>& values, size_t at_most);  // logarithm; fills factor_ and weights_
 
   std::vector<std::vector<double>> points_;
-  std::vector<double> low_, range_, weights_;
+  std::vector<double> low_, range_, weights_, own_noise_;
   std::optional<Cholesky> factor_;
   double length_ = 1, variance_ = 0, noise_ = 0;
 };
