@@ -49,6 +49,12 @@ Result<std::shared_ptr<const MappedFile>> MappedFile::map(int file, const std::s
   return std::shared_ptr<const MappedFile>(new MappedFile(data, size));
 }
 
+void MappedFile::read_ahead() const {
+  if (!data_) return;
+  ::madvise(const_cast<std::byte*>(data_), size_, MADV_NORMAL);
+  ::madvise(const_cast<std::byte*>(data_), size_, MADV_WILLNEED);
+}
+
 MappedFile::~MappedFile() {
   if (data_) ::munmap(const_cast<std::byte*>(data_), size_);
 }

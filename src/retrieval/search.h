@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -42,24 +43,28 @@ struct GraphFacts {
 
 struct SearchResult {
   std::vector<Neighbour> found;
-  int64_t measured = 0;      // distances computed, of either precision
+  int64_t measured = 0;      // distances computed, of any precision
 };
 
 class SearchIndex {
  public:
-  // The store at `path`, with the graph beside it (`path`.graph) if there is one. A graph of another store is an error.
+  // The store at `path`, with the graph beside it (`path`.graph) if there is one. A graph that is damaged or was built for
+  // other rows is an error (hint: hone index builds it anew).
   static Result<std::shared_ptr<const SearchIndex>> open(const std::string& path);
-  static std::shared_ptr<const SearchIndex> of(std::shared_ptr<const EmbeddingStore> store);
+  static std::shared_ptr<const SearchIndex> of(std::shared_ptr<const EmbeddingStore> store);  // without a graph
   virtual ~SearchIndex() = default;
 
   virtual const EmbeddingStore& store() const = 0;
   virtual const std::optional<GraphFacts>& graph() const = 0;
-  // Thread-safe. `threads` split exact and int8 search; the answer is the same for any number.
+  // Thread-safe. `threads` split exact and int8 search; the answer is the same for any number. The first int8 search rounds
+  // the store.
   // Errors: another dimension, a query that is not finite, SearchMode::graph without one.
   virtual Result<SearchResult> nearest(std::span<const float> query, size_t k, SearchMode mode = SearchMode::best, int threads = 1) const = 0;
 };
 
-// Builds the graph of a store into `path`.graph (written whole or not at all) and measures its recall.
-Result<GraphFacts> build_graph(const std::string& path, const GraphOptions& options = {});
+// Builds the graph of a store into `path`.graph (written whole or not at all) and measures its recall. `progress` is told how
+// many rows are done. Errors: an empty store.
+Result<GraphFacts> build_graph(const std::string& path, const GraphOptions& options = {}, const std::function<void(int64_t)>& progress = {});
+std::string graph_path(const std::string& store);
 
 }  // namespace hone

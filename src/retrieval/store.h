@@ -1,9 +1,9 @@
 // Vectors with ids in one file: mapped for reading, appended to block by block. Little-endian.
 //
-//   0..4095    "HONEVEC1", u32 dim, u32 length of the facts, the facts as JSON, zeros, u64 XXH64 of all before it
-//   block      "HONEBLK1", u32 rows, u32 bytes of ids, u64 rows in the blocks before it, u64 XXH64 of what follows these 40
-//              bytes, u64 XXH64 of the 32 bytes before it; rows x dim f32; for each row u32 length of its id; the ids;
-//              zeros up to a multiple of 64
+//   0..4095    "HONEVEC1", u32 dim, u32 length of the facts, the facts as JSON, zeros; u64 XXH64 of the 4088 bytes before it
+//   block      "HONEBLK1", u32 rows, u32 bytes of ids, u64 rows of the blocks before it, u64 XXH64 of its body, 24 zeros, u64
+//              XXH64 of the 56 bytes before it; the body: rows x dim f32, for each row u32 length of its id, the ids, zeros
+//              up to a multiple of 64
 //
 // A block is written at the end and flushed before the next one begins, and nothing before the end is ever written to: a
 // crash leaves whole blocks and at most one that is cut, which open() names. Nothing of the file is believed: lengths
@@ -47,7 +47,7 @@ class EmbeddingStore {
   const std::string& path() const { return path_; }
   int64_t count() const { return count_; }
   int64_t dim() const { return facts_.dim; }
-  uint64_t checksum() const { return checksum_; }  // of header and blocks: another one when anything differs
+  uint64_t checksum() const { return checksum_; }  // over header and blocks: another one when anything differs
 
   // Blocks in order; rows of a block are contiguous, count x dim, 4-byte aligned.
   struct Block {
@@ -63,7 +63,6 @@ class EmbeddingStore {
 
  private:
   EmbeddingStore() = default;
-  friend class StoreWriter;
   Bytes file_;
   std::string path_;
   StoreFacts facts_;
@@ -74,17 +73,17 @@ class EmbeddingStore {
   std::unordered_map<std::string_view, int64_t> by_id_;
 };
 
-// Rows that are whole, and what a repair would leave.
+// What a store has lost, and what a repair would keep.
 struct StoreDamage {
-  int64_t rows = 0, bytes = 0;  // before the damage
+  int64_t rows = 0, bytes = 0;  // whole, before the damage
   int64_t file_bytes = 0;
   bool tail = false;            // nothing whole lies behind it: a write that was cut
-  std::string what;             // "block 3 at byte 45120 is cut: 1200 of 2112 bytes"; empty: none
+  std::string what;             // "block 3 at byte 45120 ends after 1200 of its 2112 bytes"; empty: no damage
 };
 // Errors: no such file, a header that is damaged (nothing can be kept then).
 Result<StoreDamage> examine_store(const std::string& path);
-// Cuts the file off where the damage begins.
-Status repair_store(const std::string& path);
+// Cuts the file off where the damage begins; what lies behind is lost.
+Result<StoreDamage> repair_store(const std::string& path);
 
 class StoreWriter {
  public:

@@ -160,8 +160,8 @@ TEST_F(SketchRuns, MistakesAreNamed) {
 }
 
 TEST(Splits, HeldOutPhotosAreTheSameForEveryRunAndInNoOther) {
-  SketchOptions o;
-  o.data = "procedural";
+  SketchData o;
+  o.path = "procedural";
   o.procedural_photos = 20;
   o.procedural_sketches = 2;
   const auto set = open_set(o);

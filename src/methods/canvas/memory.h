@@ -6,8 +6,7 @@
 
 #include <vector>
 
-#include "methods/distil/photos.h"
-#include "methods/distil/trained.h"
+#include "methods/distil/encoder.h"
 
 namespace hone::methods {
 

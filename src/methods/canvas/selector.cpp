@@ -1,34 +1,9 @@
 #include "methods/canvas/selector.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <numeric>
 
-#include "cost/profile.h"
-#include "data/raster.h"
-#include "data/simplify.h"
-#include "zoo/catalog.h"
-
 namespace hone::methods {
-
-namespace {
-
-Result<Graph> selector_graph(int64_t hidden, int64_t canvases, int64_t points) {
-  HONE_TRY_ASSIGN(Arch arch, find_arch("sketch/selector"));
-  arch.stages[0].width = hidden;
-  arch.head.classes = canvases;
-  arch.options["points"] = points;
-  return build(arch);
-}
-
-}  // namespace
-
-Result<int64_t> paper_flops(const Graph& graph) {
-  HONE_TRY_ASSIGN(const Profile p, profile(graph));
-  HONE_TRY_ASSIGN(const ConventionTotals c, convention(p, "ptflops"));
-  return 2 * c.flops;
-}
 
 Result<Selector> Selector::make(const SelectorOptions& options, int64_t canvases, uint64_t seed) {
   Selector s;
@@ -44,12 +19,10 @@ Result<Selector> Selector::make(const SelectorOptions& options, int64_t canvases
   return s;
 }
 
-Result<Graph> Selector::graph(int64_t points) const { return selector_graph(options_.hidden, canvases_, points); }
+Result<Graph> Selector::graph(int64_t points) const { return selector_graph(options_, canvases_, points); }
 
 at::Tensor Selector::rows(const Sketch& sketch) const {
-  Sketch simple = simplify(sketch, options_.simplify * sketch.frame / 256);
-  if (static_cast<int64_t>(simple.points()) > options_.max_points) simple = simplify_to(simple, static_cast<size_t>(options_.max_points));
-  const std::vector<float> values = stroke5(simple);
+  const std::vector<float> values = selector_rows(sketch, options_.simplify, options_.max_points);
   return at::tensor(values).view({-1, 5});
 }
 

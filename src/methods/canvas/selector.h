@@ -13,16 +13,10 @@
 
 #include "core/error.h"
 #include "formats/strokes.h"
-#include "run/recipe.h"
+#include "retrieval/encoder.h"
 #include "train/params.h"
 
 namespace hone::methods {
-
-struct SelectorOptions {
-  int64_t hidden = 128;
-  double simplify = 2;       // Ramer-Douglas-Peucker tolerance, in 256ths of the frame
-  int64_t max_points = 200;  // longer sketches are simplified more
-};
 
 class Selector {
  public:
@@ -45,8 +39,5 @@ class Selector {
   int64_t canvases_ = 0, flops_fixed_ = 0, flops_point_ = 0;
   train::Params params_;
 };
-
-// 2 x the ptflops count of a graph: the convention that the paper's figures are printed in (docs/counting.md).
-Result<int64_t> paper_flops(const Graph& graph);
 
 }  // namespace hone::methods

@@ -4,6 +4,7 @@
 #include <torch/csrc/autograd/grad_mode.h>
 
 #include "data/shuffle.h"
+#include "methods/distil/trained.h"
 
 namespace hone::methods {
 
@@ -17,9 +18,7 @@ enum Purpose : uint64_t { kForOrder, kForChoice };
 CanvasOptions read_canvas_options(Recipe& r) {
   CanvasOptions o;
   o.encoder = r.text("encoder.run", "", "run directory of the encoder: a sketch run with several canvases");
-  o.selector.hidden = r.integer("selector.hidden", 128, "state of the GRU", 1, 4096);
-  o.selector.simplify = r.real("selector.simplify", 2, "Ramer-Douglas-Peucker tolerance in 256ths of the frame", 0, 256);
-  o.selector.max_points = r.integer("selector.max_points", 200, "longer sketches are simplified more", 2, 100000);
+  o.selector = read_selector(r, "selector");
   o.reward.rank_weight = r.real("reward.rank", 1, "of 1 / rank");
   o.reward.triplet_weight = r.real("reward.triplet", 1, "of the triplet loss, taken off");
   o.reward.cost_weight = r.real("reward.cost", 0.3, "share of the cost in the reward; the rest is accuracy", 0, 1);
@@ -40,8 +39,8 @@ Result<std::unique_ptr<CanvasTask>> CanvasTask::make(const CanvasOptions& option
   HONE_TRY_ASSIGN(const TrainedEncoder trained, open_trained(options.encoder));
   task->canvases_ = trained.encoder.options().canvases;
   if (task->canvases_.size() < 2) return fail(Code::usage, "the encoder has a single canvas: there is nothing to select", options.encoder, "train it with network.canvases = [32, 64, 128, 256]");
-  HONE_TRY_ASSIGN(const SketchPhotoSet set, open_set(trained.options));
-  const Splits splits = split(set, trained.options.validation, trained.options.split_seed);
+  HONE_TRY_ASSIGN(const SketchPhotoSet set, open_set(trained.run.data));
+  const Splits splits = split(set, trained.run.data.validation, trained.run.data.split_seed);
   if (splits.validation.empty()) return fail(Code::usage, "the encoder's run held no photos back", options.encoder, "train it with data.validation above 0");
 
   // Every photo but those of the test split: a gallery of validation photos alone would be too easy.

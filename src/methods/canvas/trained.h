@@ -1,17 +1,16 @@
-// A selector's run, opened for use.
+// A selector's run, opened for use in libtorch.
 #pragma once
 
 #include <string>
 
-#include "methods/canvas/task.h"
+#include "methods/canvas/selector.h"
+#include "retrieval/trained.h"
 
 namespace hone::methods {
 
 struct TrainedSelector {
-  CanvasOptions options;
-  std::vector<int64_t> canvases;
-  Selector selector;       // parameters of the checkpoint, frozen
-  std::string checkpoint;
+  SelectorRun run;
+  Selector selector;  // parameters of the checkpoint, frozen
 };
 Result<TrainedSelector> open_selector(const std::string& run);
 

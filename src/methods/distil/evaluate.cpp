@@ -32,7 +32,7 @@ Result<CanvasRanks> rank_everywhere(const TrainedEncoder& t, const SketchPhotoSe
   HONE_TRY_ASSIGN(const Embeddings vectors, embed_photos(t.encoder, t.encoder.params(), photos, gallery));
   CanvasRanks out;
   for (int64_t canvas : t.encoder.options().canvases) {
-    HONE_TRY_ASSIGN(const Graph graph, t.encoder.at_canvas(canvas));
+    HONE_TRY_ASSIGN(const Graph graph, at_canvas(t.encoder.graph(), canvas));
     HONE_TRY_ASSIGN(const Profile p, profile(graph));
     HONE_TRY_ASSIGN(const int64_t flops, paper_flops(graph));
     out.flops.push_back(flops);
@@ -166,20 +166,20 @@ Result<Evaluation> evaluate(const std::string& run, const std::string& split_nam
   std::string encoder_run = run;
   if (task == "canvas") {
     HONE_TRY_ASSIGN(selector, open_selector(run));
-    encoder_run = selector->options.encoder;
+    encoder_run = selector->run.encoder;
   }
   HONE_TRY_ASSIGN(const TrainedEncoder t, open_trained(encoder_run));
-  HONE_TRY_ASSIGN(const SketchPhotoSet set, open_set(t.options));
-  const Splits splits = split(set, t.options.validation, t.options.split_seed);
+  HONE_TRY_ASSIGN(const SketchPhotoSet set, open_set(t.run.data));
+  const Splits splits = split(set, t.run.data.validation, t.run.data.split_seed);
   const std::vector<uint32_t>& items = split_name == "test" ? splits.test : splits.validation;
-  if (items.empty()) return fail(Code::invalid, fmt::format("the {} split is empty", split_name), t.options.data);
+  if (items.empty()) return fail(Code::invalid, fmt::format("the {} split is empty", split_name), t.run.data.path);
   std::vector<uint32_t> needed = set.gallery(items);
   for (uint32_t p : set.gallery(splits.validation)) needed.push_back(p);
   HONE_TRY_ASSIGN(const PhotoCache photos, PhotoCache::load(set, needed, t.encoder.side(), static_cast<int>(std::max(1u, std::thread::hardware_concurrency()))));
 
   Evaluation e;
   e.run = run;
-  e.net = t.options.network.net;
+  e.net = t.run.options.net;
   e.split = split_name;
   e.queries = static_cast<int64_t>(items.size());
   e.canvases = t.encoder.options().canvases;

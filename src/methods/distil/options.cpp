@@ -1,25 +1,10 @@
 #include "methods/distil/options.h"
 
-#include <algorithm>
-#include <cmath>
-#include <numeric>
-#include <set>
-
-#include "core/rng.h"
-#include "data/sketch_procedural.h"
-#include "data/sketch_sets.h"
-
 namespace hone::methods {
 
 SketchOptions read_sketch_options(Recipe& r) {
   SketchOptions o;
-  o.data = r.text("data.path", "procedural", "folder of sketches and photos, or procedural: generated");
-  o.validation = r.real("data.validation", 0.15, "share of the training photos held back to choose checkpoints by", 0, 0.9);
-  o.split_seed = static_cast<uint64_t>(r.integer("data.split_seed", 0, "draws the photos that are held back", 0));
-  o.procedural_photos = r.integer("data.procedural_photos", 160, "procedural: how many objects", 4, 1000000);
-  o.procedural_sketches = r.integer("data.procedural_sketches", 3, "procedural: sketches of each", 1, 1000);
-  o.procedural_seed = static_cast<uint64_t>(r.integer("data.procedural_seed", 0, "procedural: which objects", 0));
-
+  o.data = read_sketch_data(r);
   o.network = read_encoder(r, "network");
   o.freeze_norms = r.flag("network.freeze_norms", false, "BatchNorm uses its stored statistics in training, too");
 
@@ -45,26 +30,6 @@ SketchOptions read_sketch_options(Recipe& r) {
   o.changes.shift = r.real("augment.sketch_shift", 0, "by up to this share of the frame", 0, 0.5);
   o.changes.drop = r.real("augment.stroke_drop", 0, "chance that a stroke is left out", 0, 0.95);
   return o;
-}
-
-Result<SketchPhotoSet> open_set(const SketchOptions& o) {
-  if (o.data != "procedural") return open_sketch_photos(o.data);
-  ProceduralSketches how;
-  how.photos = o.procedural_photos;
-  how.sketches_per_photo = o.procedural_sketches;
-  how.seed = o.procedural_seed;
-  return procedural_sketch_photos(how);
-}
-
-Splits split(const SketchPhotoSet& set, double validation, uint64_t split_seed) {
-  std::vector<uint32_t> photos = set.gallery(set.train);
-  const size_t held = static_cast<size_t>(std::lround(validation * static_cast<double>(photos.size())));
-  Rng rng(split_seed);
-  for (size_t i = 0; i < held; ++i) std::swap(photos[i], photos[i + rng.below(photos.size() - i)]);
-  const std::set<uint32_t> back(photos.begin(), photos.begin() + static_cast<std::ptrdiff_t>(held));
-  Splits out{{}, {}, set.test};
-  for (uint32_t i : set.train) (back.count(set.items[i].photo) ? out.validation : out.train).push_back(i);
-  return out;
 }
 
 }  // namespace hone::methods

@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "data/sketch_photos.h"
-#include "methods/distil/encoder.h"
-#include "methods/distil/photos.h"
+#include "data/sketch_changes.h"
+#include "data/sketch_data.h"
+#include "retrieval/encoder.h"
 
 namespace hone::methods {
 
@@ -27,12 +27,7 @@ enum class Knowledge : uint8_t {
 };
 
 struct SketchOptions {
-  std::string data;                  // path of a set, or "procedural"
-  double validation = 0.15;          // share of the training photos held back to choose checkpoints by
-  uint64_t split_seed = 0;
-  int64_t procedural_photos = 0, procedural_sketches = 0;
-  uint64_t procedural_seed = 0;
-
+  SketchData data;
   EncoderOptions network;
   bool freeze_norms = false;         // BatchNorm keeps its statistics and its affine values learn
 
@@ -53,15 +48,5 @@ struct SketchOptions {
 };
 
 SketchOptions read_sketch_options(Recipe& recipe);
-
-// The set that `options.data` names. `data` may be a folder (hone data show) or "procedural".
-Result<SketchPhotoSet> open_set(const SketchOptions& options);
-
-// Items of a set by what they are for. No photo is in two of them.
-struct Splits {
-  std::vector<uint32_t> train, validation, test;
-};
-// Validation photos are drawn from the training photos by `split_seed` alone, so that teacher, student and selector hold back the same.
-Splits split(const SketchPhotoSet& set, double validation, uint64_t split_seed);
 
 }  // namespace hone::methods

@@ -59,14 +59,14 @@ Result<Report> retrieve(const RetrieveRequest& request) {
   if (task == "canvas") {
     HONE_TRY_ASSIGN(selector, open_selector(request.run));
   }
-  HONE_TRY_ASSIGN(const TrainedEncoder t, open_trained(selector ? selector->options.encoder : request.run));
+  HONE_TRY_ASSIGN(const TrainedEncoder t, open_trained(selector ? selector->run.encoder : request.run));
 
   // The set that is searched and the sketches that ask: the run's own test split, or files.
   SketchPhotoSet set;
   std::vector<uint32_t> asked, gallery;
   bool known = false;  // whether a sketch's photo is in the gallery
   if (request.gallery.empty() || request.sketches.empty()) {
-    HONE_TRY_ASSIGN(set, open_set(t.options));
+    HONE_TRY_ASSIGN(set, open_set(t.run.data));
     if (request.gallery.empty()) gallery = set.gallery(set.test);
     if (request.sketches.empty()) {
       if (!request.gallery.empty()) return fail(Code::usage, "a gallery of your own needs sketches of your own", {}, "name files of strokes behind the run");
@@ -96,7 +96,7 @@ Result<Report> retrieve(const RetrieveRequest& request) {
     for (int64_t i = 0; i < request.limit; ++i) some.push_back(asked[static_cast<size_t>(i) * asked.size() / static_cast<size_t>(request.limit)]);
     asked = some;
   }
-  if (asked.empty()) return fail(Code::invalid, "there is no sketch to search with", request.sketches.empty() ? t.options.data : request.sketches[0]);
+  if (asked.empty()) return fail(Code::invalid, "there is no sketch to search with", request.sketches.empty() ? t.run.data.path : request.sketches[0]);
 
   HONE_TRY_ASSIGN(const PhotoCache photos, PhotoCache::load(set, gallery, t.encoder.side(), static_cast<int>(std::max(1u, std::thread::hardware_concurrency()))));
   HONE_TRY_ASSIGN(const Embeddings vectors, embed_photos(t.encoder, t.encoder.params(), photos, gallery));
@@ -115,14 +115,14 @@ Result<Report> retrieve(const RetrieveRequest& request) {
     int64_t canvas = t.encoder.side(), flops = 0;
     if (selector) {
       const std::vector<at::Tensor> rows{selector->selector.rows(sketch)};
-      canvas = selector->canvases[static_cast<size_t>(selector->selector.logits(rows, selector->selector.params()).argmax(1).item<int64_t>())];
+      canvas = selector->run.canvases[static_cast<size_t>(selector->selector.logits(rows, selector->selector.params()).argmax(1).item<int64_t>())];
       flops += selector->selector.flops(rows[0].size(0));
     }
     const std::vector<uint32_t> one{i};
     HONE_TRY_ASSIGN(const Embeddings query, embed_sketches(t.encoder, t.encoder.params(), set, one, canvas));
     const std::vector<Neighbour> found = nearest(query.row(0), vectors, static_cast<size_t>(request.top));
     const double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-    HONE_TRY_ASSIGN(const Graph graph, t.encoder.at_canvas(canvas));
+    HONE_TRY_ASSIGN(const Graph graph, at_canvas(t.encoder.graph(), canvas));
     HONE_TRY_ASSIGN(const int64_t encoder_flops, paper_flops(graph));
     flops += encoder_flops;
 

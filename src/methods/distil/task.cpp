@@ -36,14 +36,14 @@ Result<std::unique_ptr<SketchTask>> SketchTask::make(const SketchOptions& option
   const uint64_t seed = compute.seed;
   if (options.knowledge != Knowledge::none && options.teacher.empty())
     return fail(Code::usage, "distil.knowledge needs a teacher", {}, "name its run directory: --set teacher.run=RUN");
-  HONE_TRY_ASSIGN(task->set_, open_set(options));
-  task->splits_ = split(task->set_, options.validation, options.split_seed);
+  HONE_TRY_ASSIGN(task->set_, open_set(options.data));
+  task->splits_ = split(task->set_, options.data.validation, options.data.split_seed);
   task->photos_ = task->set_.gallery(task->splits_.train);
   for (size_t i = 0; i < task->photos_.size(); ++i) task->photo_position_[task->photos_[i]] = static_cast<int64_t>(i);
   if (task->photos_.size() < 2 || static_cast<int64_t>(task->splits_.train.size()) < options.batch)
-    return fail(Code::invalid, fmt::format("{} sketches of {} photos are left to train on; a batch takes {} sketches, and a triplet two photos", task->splits_.train.size(), task->photos_.size(), options.batch), options.data,
+    return fail(Code::invalid, fmt::format("{} sketches of {} photos are left to train on; a batch takes {} sketches, and a triplet two photos", task->splits_.train.size(), task->photos_.size(), options.batch), options.data.path,
                 "take a smaller sample.batch or a smaller data.validation");
-  if (options.validation > 0 && task->splits_.validation.empty()) return fail(Code::invalid, "no photo is held back for validation", options.data, "raise data.validation");
+  if (options.data.validation > 0 && task->splits_.validation.empty()) return fail(Code::invalid, "no photo is held back for validation", options.data.path, "raise data.validation");
   HONE_TRY_ASSIGN(task->encoder_, Encoder::make(options.network, seed));
   std::vector<uint32_t> needed = task->photos_;
   for (uint32_t p : task->set_.gallery(task->splits_.validation)) needed.push_back(p);
@@ -62,7 +62,7 @@ Result<std::unique_ptr<SketchTask>> SketchTask::make(const SketchOptions& option
 }
 
 std::vector<DataFacts> SketchTask::data() const {
-  DataFacts facts{set_.name, options_.data, set_.checksum, {}};
+  DataFacts facts{set_.name, options_.data.path, set_.checksum, {}};
   for (const auto& [what, items] : {std::pair{"train", &splits_.train}, std::pair{"validation", &splits_.validation}, std::pair{"test", &splits_.test}}) {
     facts.counts[std::string(what) + " sketches"] = static_cast<int64_t>(items->size());
     facts.counts[std::string(what) + " photos"] = static_cast<int64_t>(set_.gallery(*items).size());

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 
+#include "methods/distil/encoder.h"
 #include "methods/distil/options.h"
 #include "train/loop.h"
 

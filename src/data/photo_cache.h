@@ -4,14 +4,12 @@
 #include <cstdint>
 #include <map>
 #include <span>
-#include <vector>
 
 #include "core/error.h"
-#include "core/rng.h"
+#include "data/sketch_input.h"
 #include "data/sketch_photos.h"
-#include "methods/distil/encoder.h"
 
-namespace hone::methods {
+namespace hone {
 
 class PhotoCache {
  public:
@@ -33,16 +31,4 @@ class PhotoCache {
   std::map<uint32_t, Image> images_;
 };
 
-// Embeddings of photos, in their order.
-Result<Embeddings> embed_photos(const Encoder& encoder, const train::Params& params, const PhotoCache& photos, std::span<const uint32_t> which, bool mirror = false);
-
-// Variations of a sketch as a hand might draw it again; every field 0: the sketch as it is. Coordinates stay in the frame.
-struct SketchChanges {
-  double rotate = 0;        // up to so many degrees either way
-  double scale = 0;         // side lengths by up to this share either way
-  double shift = 0;         // up to this share of the frame either way
-  double drop = 0;          // chance that a stroke is left out; the longest always stays
-};
-Sketch changed(const Sketch& sketch, const SketchChanges& how, Rng& rng);
-
-}  // namespace hone::methods
+}  // namespace hone

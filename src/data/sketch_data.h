@@ -1,0 +1,32 @@
+// Which sketches and photos a run works on: a recipe's table [data], the set that it names, and its splits.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+#include "data/sketch_photos.h"
+#include "run/recipe.h"
+
+namespace hone {
+
+struct SketchData {
+  std::string path;                  // of a set (hone data show), or "procedural"
+  double validation = 0.15;          // share of the training photos held back to choose checkpoints by
+  uint64_t split_seed = 0;
+  int64_t procedural_photos = 0, procedural_sketches = 0;
+  uint64_t procedural_seed = 0;
+};
+SketchData read_sketch_data(Recipe& recipe);
+
+Result<SketchPhotoSet> open_set(const SketchData& data);
+
+// Items of a set by what they are for. No photo is in two of them.
+struct Splits {
+  std::vector<uint32_t> train, validation, test;
+};
+// Validation photos are drawn from the training photos by `split_seed` alone, so that teacher, student and selector hold back the same.
+Splits split(const SketchPhotoSet& set, double validation, uint64_t split_seed);
+
+}  // namespace hone

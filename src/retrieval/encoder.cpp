@@ -1,0 +1,99 @@
+#include "retrieval/encoder.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "cost/profile.h"
+#include "ir/infer.h"
+#include "zoo/catalog.h"
+
+namespace hone {
+
+EncoderOptions read_encoder(Recipe& r, const std::string& key) {
+  EncoderOptions o;
+  o.net = r.text(key + ".net", "sketch/mobilenetv2", "NET: a network of the zoo or a file; its classifier is cut off");
+  o.weights = r.text(key + ".weights", "", "checkpoint to start from (safetensors or .pth); empty: fresh from train.seed");
+  o.pool = r.text(key + ".pool", "max", "what follows the features", {"max", "average"}) == "max" ? Pool::max : Pool::average;
+  o.canvases = r.integers(key + ".canvases", {32, 64, 128, 256}, "sides of the sketch's picture, rising; photos have the last");
+  o.canvas_norms = r.flag(key + ".canvas_norms", false, "BatchNorm of its own for every canvas below the largest");
+  const bool half = o.net.starts_with("coral/");
+  o.style.mean = r.reals(key + ".mean", half ? std::vector<double>{0.5, 0.5, 0.5} : std::vector<double>{0.485, 0.456, 0.406}, "of the input's channels, red green blue, 0 to 1");
+  o.style.deviation = r.reals(key + ".std", half ? std::vector<double>{0.5, 0.5, 0.5} : std::vector<double>{0.229, 0.224, 0.225}, "divides what is left");
+  o.style.dark_on_white = r.text(key + ".ink", "dark", "strokes: dark on white, or white on black", {"dark", "white"}) == "dark";
+  o.style.smooth = r.text(key + ".raster", "pixel", "pixel: the published rasteriser; smooth: anti-aliased", {"pixel", "smooth"}) == "smooth";
+  o.style.width = r.real(key + ".line_width", 3, "smooth lines: width in 256ths of the frame", 0.1, 64);
+  o.style.dilations = r.integer(key + ".dilations", 1, "pixel lines: width 1 + 2 x this, at every canvas", 0, 16);
+  return o;
+}
+
+Result<Graph> encoder_graph(const EncoderOptions& options) {
+  if (options.canvases.empty()) return fail(Code::usage, "an encoder needs at least one canvas");
+  if (!std::is_sorted(options.canvases.begin(), options.canvases.end()) || options.canvases.front() < 1 || options.canvases.back() > 4096)
+    return fail(Code::usage, fmt::format("canvases must rise and lie between 1 and 4096; found {}", fmt::join(options.canvases, ", ")));
+  if (options.style.mean.size() != 3 || options.style.deviation.size() != 3) return fail(Code::usage, "mean and std have three values, one a channel");
+  HONE_TRY_ASSIGN(Network network, open_network(options.net));
+  HONE_TRY_ASSIGN(Graph graph, embedding_network(std::move(network.graph), options.pool));
+  if (graph.inputs.size() != 1) return fail(Code::unsupported, fmt::format("an encoder has one input, a picture; this network has {}", graph.inputs.size()), options.net);
+  HONE_TRY_ASSIGN(graph, at_canvas(graph, options.canvases.back()));
+  for (int64_t c : options.canvases)  // each canvas must suit the network: says so before hours of training
+    if (auto ok = at_canvas(graph, c); !ok) return fail(ok.error().code, fmt::format("{} cannot take a canvas of {}: {}", options.net, c, ok.error().message), ok.error().where, "choose other canvases");
+  return graph;
+}
+
+Result<Graph> at_canvas(const Graph& encoder, int64_t canvas, int64_t batch) {
+  Bindings b;
+  b.inputs[encoder.value(encoder.inputs[0]).name] = {batch, 3, canvas, canvas};
+  HONE_TRY_ASSIGN(Inferred inferred, infer(encoder, b));
+  return std::move(inferred.graph);
+}
+
+std::string canvas_name(int64_t canvas, const std::string& parameter) { return fmt::format("canvas.{}.{}", canvas, parameter); }
+
+std::vector<std::string> norm_parameters(const Graph& graph) {
+  std::vector<std::string> out;
+  for (const Node& n : graph.nodes)
+    if (n.type == "BatchNormalization")
+      for (size_t i = 1; i < n.inputs.size(); ++i) out.push_back(graph.value(n.inputs[i]).name);
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+NamedTensors tensors_at(const Graph& graph, int64_t canvas, const NamedTensors& checkpoint) {
+  std::unordered_map<std::string_view, const Tensor*> held;
+  for (const auto& [name, tensor] : checkpoint) held.emplace(name, &tensor);
+  NamedTensors out;
+  for (ValueId v : graph.state()) {
+    const std::string& name = graph.value(v).name;
+    auto found = held.find(canvas_name(canvas, name));
+    if (found == held.end()) found = held.find(name);
+    if (found != held.end()) out.emplace_back(name, *found->second);
+  }
+  return out;
+}
+
+SelectorOptions read_selector(Recipe& r, const std::string& key) {
+  SelectorOptions o;
+  o.hidden = r.integer(key + ".hidden", 128, "state of the GRU", 1, 4096);
+  o.simplify = r.real(key + ".simplify", 2, "Ramer-Douglas-Peucker tolerance in 256ths of the frame", 0, 256);
+  o.max_points = r.integer(key + ".max_points", 200, "longer sketches are simplified more", 2, 100000);
+  return o;
+}
+
+Result<Graph> selector_graph(const SelectorOptions& options, int64_t canvases, int64_t points) {
+  HONE_TRY_ASSIGN(Arch arch, find_arch("sketch/selector"));
+  arch.stages[0].width = options.hidden;
+  arch.head.classes = canvases;
+  arch.options["points"] = points;
+  return build(arch);
+}
+
+Result<int64_t> paper_flops(const Graph& graph) {
+  HONE_TRY_ASSIGN(const Profile p, profile(graph));
+  HONE_TRY_ASSIGN(const ConventionTotals c, convention(p, "ptflops"));
+  return 2 * c.flops;
+}
+
+}  // namespace hone
