@@ -12,6 +12,7 @@
 #include "ir/infer.h"
 #include "train/check.h"
 #include "cli/network.h"
+#include "retrieval/trained.h"
 #include "zoo/catalog.h"
 
 namespace hone::cli {
@@ -135,7 +136,7 @@ Result<Graph> typed(const std::string& net, const Options& o) {
   options.net = net;
   options.inputs = o.inputs;
   if (o.data) {
-    HONE_TRY_ASSIGN(Network network, open_network(net));
+    HONE_TRY_ASSIGN(Network network, open_net(net));
     return std::move(network.graph);
   }
   HONE_TRY_ASSIGN(Network network, open(options));
@@ -145,7 +146,7 @@ Result<Graph> typed(const std::string& net, const Options& o) {
 Result<Outcome> run_shapes(const Options& o, const TextStyle& style) {
   if (!o.data) return fail(Code::usage, "--shapes compares with recorded outputs: say where they are", "--data", "a folder with input_N.pb and output_N.pb, as ONNX test data has them");
   if (o.b || !o.with.empty() || o.tolerance || o.seed || o.layers || o.precision || !o.inputs.empty()) return fail(Code::usage, "--shapes runs nothing: B, --with, --tolerance, --seed, --layers, --precision and --input have no meaning with it");
-  auto network = open_network(o.a);
+  auto network = open_net(o.a);
   if (!network) return fail(network.error());
   HONE_TRY_ASSIGN(const ShapeCheck check, check_shapes(network->graph, *o.data));
   return result(check, o, style);

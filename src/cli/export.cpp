@@ -132,6 +132,7 @@ Result<Outcome> run(const Options& o, const TextStyle& style) {
                {"macs", "MACs", exported.totals.macs, Unit::count, "read back and equal"},
                {"params", "parameters", exported.totals.params, Unit::count}}};
   if (o.arch) facts.facts.push_back({"arch", "stage table", *o.arch});
+  if (const auto sha = graph.metadata.find("hone.checkpoint.sha256"); sha != graph.metadata.end()) facts.facts.push_back({"checkpoint", "SHA-256 of its checkpoint", sha->second});
   if (fresh) facts.facts.push_back({"seed", "", static_cast<int64_t>(seed), Unit::none, "", kJson});
   if (o.engine) facts.facts.push_back({"for", "form", *o.engine});
   if (o.fold && !o.engine) {
@@ -162,6 +163,7 @@ Command export_command() {
   c.options.push_back({"--bgr", "", &o->bgr, "the weights were trained on BGR images, as pycls does: reverse the first convolution's input channels, so that the file takes RGB"});
   c.options.push_back({"--input", "[NAME=]SHAPE", &o->network.inputs, "shape of an input, as in 1x3x224x224"});
   c.options.push_back({"--batch", "N", &o->network.batch, "batch size"});
+  c.options.push_back({"--canvas", "SIDE", &o->network.canvas, "of a sketch run: its network at this canvas, the largest unless told"});
   c.options.push_back({"--opset", "N", &o->opset, "operator set, 17 unless told"});
   c.options.push_back({"--fold-bn", "", &o->fold, "fold batch norms into the layers before them"});
   c.options.push_back({"--for", "ENGINE", &o->engine, "in the form that this engine runs best, batch norms folded (docs/engine.md); opset 20 unless told", {"openvino", "onnxruntime"}});
@@ -173,7 +175,9 @@ Command export_command() {
   c.examples = {{"hone export timm/resnet50 -o resnet50.onnx", "fresh weights of seed 0"},
                 {"hone export pycls/RegNetY-400MF --fold-bn --opset 20 -o regnet.onnx", "for inference, in a newer operator set"},
                 {"hone export elasticvit/S1 --for openvino -o s1.onnx", "as OpenVINO runs it best"},
-                {"hone export big.toml -o big.onnx", "what hone scale has written"}};
+                {"hone export big.toml -o big.onnx", "what hone scale has written"},
+
+                {"hone export runs/student --canvas 64 -o student-64.onnx", "what a run has trained, with its norms of that canvas"}};
   c.run = [o](const TextStyle& style) { return run(*o, style); };
   return c;
 }

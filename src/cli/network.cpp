@@ -4,6 +4,7 @@
 
 #include "ir/infer.h"
 #include "ir/recognise.h"
+#include "retrieval/trained.h"
 
 namespace hone::cli {
 
@@ -28,18 +29,20 @@ Result<Bindings> bindings(const NetworkOptions& options) {
 }  // namespace
 
 void add_network(Command& command, NetworkOptions& options, std::string argument) {
-  command.arguments.push_back({std::move(argument), &options.net, "a network's name such as timm/resnet50, or an .onnx, .toml, .hone or .json file"});
+  command.arguments.push_back({std::move(argument), &options.net, "a network's name such as timm/resnet50, an .onnx, .toml, .hone or .json file, or a run directory"});
 }
 
 void add_bindings(Command& command, NetworkOptions& options) {
   command.options.push_back({"--input", "[NAME=]SHAPE", &options.inputs, "shape of an input, as in 1x3x224x224; the name may be left out of a network with one"});
   command.options.push_back({"--batch", "N", &options.batch, "batch size"});
+  command.options.push_back({"--canvas", "SIDE", &options.canvas, "of a sketch run: its network at this canvas, the largest unless told"});
   command.options.push_back({"--raw", "", &options.raw, "a file's nodes as they are; else what exporters scatter is put together (LayerNormalization, Gelu, Attention): MACs, parameters and activations are the same"});
 }
 
 Result<Network> open(const NetworkOptions& options) {
   HONE_TRY_ASSIGN(const Bindings bound, bindings(options));
-  HONE_TRY_ASSIGN(Network network, open_network(options.net));
+  if (options.canvas && *options.canvas < 1) return fail(Code::usage, fmt::format("{} is no side of a canvas", *options.canvas), "--canvas");
+  HONE_TRY_ASSIGN(Network network, open_net(options.net, options.canvas.value_or(0)));
   // What is built from an Arch is typed already; only another shape needs inference.
   if (network.arch && bound.inputs.empty() && !bound.batch) return network;
   HONE_TRY_ASSIGN(Inferred inferred, infer(std::move(network.graph), bound));

@@ -14,6 +14,7 @@ struct NetworkOptions {
   std::string net;
   std::vector<std::string> inputs;  // "[NAME=]1x3x224x224"
   std::optional<int64_t> batch;
+  std::optional<int64_t> canvas;    // of a sketch run
   bool raw = false;                 // a file's nodes as they are, without ir/recognise.h
 };
 void add_network(Command& command, NetworkOptions& options, std::string argument = "NET");

@@ -14,6 +14,7 @@
 #include "measure/device_meter.h"
 #include "measure/device_scale.h"
 #include "run/format.h"
+#include "retrieval/trained.h"
 #include "zoo/catalog.h"
 
 namespace hone::cli {
@@ -175,7 +176,7 @@ Result<Outcome> run(const Options& o, const TextStyle& style) {
     HONE_TRY_ASSIGN(budget, parse_budget(*o.to));
   }
   if (o.arch) HONE_TRY(check_writable(*o.arch, o.output.force));
-  HONE_TRY_ASSIGN(const Network network, open_network(o.net));
+  HONE_TRY_ASSIGN(const Network network, open_net(o.net));
   if (!network.arch) return fail(Code::usage, "is a graph; only a network with an arch can be scaled", o.net, "a name from hone zoo, or an arch .toml");
   const Arch& base = *network.arch;
   HONE_TRY_ASSIGN(const Profile before, profile(network.graph));

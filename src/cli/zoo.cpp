@@ -5,6 +5,7 @@
 
 #include "cli/commands.h"
 #include "cost/profile.h"
+#include "retrieval/trained.h"
 #include "zoo/catalog.h"
 
 namespace hone::cli {
@@ -33,7 +34,7 @@ Result<Outcome> list(const Options& o, const TextStyle& style) {
 }
 
 Result<Outcome> tensors(const std::string& net, const Options& o) {
-  HONE_TRY_ASSIGN(const Network network, open_network(net));
+  HONE_TRY_ASSIGN(const Network network, open_net(net));
   if (!o.output.json) return Outcome{tensor_manifest(network.graph)};
   // The lines of the manifest, in its order.
   Table table{"tensors", "", {{"name", "name"}, {"shape", "shape", Unit::shape}}};
@@ -61,7 +62,7 @@ Result<Outcome> run(const Options& o, const TextStyle& style) {
   if (o.tensors == o.arch) return fail(Code::usage, "say what to print of " + *o.net, {}, "--tensors or --arch; its costs are printed by: hone profile " + *o.net);
   if (o.tensors) return tensors(*o.net, o);
   if (o.output.json) return fail(Code::usage, "an arch is printed as TOML only", "--json", "leave --json out");
-  HONE_TRY_ASSIGN(const Network network, open_network(*o.net));
+  HONE_TRY_ASSIGN(const Network network, open_net(*o.net));
   if (!network.arch) return fail(Code::failed, "is a graph; it has no arch", *o.net);
   return Outcome{print_arch(*network.arch)};
 }

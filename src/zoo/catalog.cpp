@@ -147,7 +147,7 @@ Result<Network> open_network(const std::string& net) {
   const bool file_like = extension == ".onnx" || extension == ".toml" || extension == ".hone" || extension == ".json";
   std::error_code ec;
   if (fs::is_directory(net, ec))
-    return fail(Code::unsupported, "a directory is no network: hone does not write run directories yet", net);
+    return fail(Code::usage, "a folder is no network here", net, "name a network or a file");
   if (!file_like) {
     if (fs::is_regular_file(net, ec))
       return fail(Code::usage, "no kind of network file has this ending", net, "endings: .onnx .toml .hone .json");

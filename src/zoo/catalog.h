@@ -18,7 +18,7 @@ const std::vector<std::pair<std::string, std::string>>& aliases();
 // lists the three nearest; @RES on vilt, meter or elasticvit is a usage error.
 Result<Arch> find_arch(const std::string& name);
 
-// NET: a name, an .onnx file, an arch .toml, a .hone graph text, a .json encoding, or a run directory. `arch` is set
+// NET: a name, an .onnx file, an arch .toml, a .hone graph text or a .json encoding (run directories: retrieval/trained.h). `arch` is set
 // where the network has one.
 struct Network {
   std::string name;
