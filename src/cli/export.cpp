@@ -176,7 +176,6 @@ Command export_command() {
                 {"hone export pycls/RegNetY-400MF --fold-bn --opset 20 -o regnet.onnx", "for inference, in a newer operator set"},
                 {"hone export elasticvit/S1 --for openvino -o s1.onnx", "as OpenVINO runs it best"},
                 {"hone export big.toml -o big.onnx", "what hone scale has written"},
-
                 {"hone export runs/student --canvas 64 -o student-64.onnx", "what a run has trained, with its norms of that canvas"}};
   c.run = [o](const TextStyle& style) { return run(*o, style); };
   return c;
