@@ -22,6 +22,7 @@ const std::vector<Entry>& commands() {
       {"data convert", "a set of sketches and photos in hone's layout", data_convert_command},
       {"train", "train by a recipe, or go on with a run", train_command},
       {"eval", "how well trained runs do on held-out data", eval_command},
+      {"index", "photos as vectors, for sketches to search", index_command},
       {"retrieve", "photos that sketches show", retrieve_command},
       {"launch", "several processes of one training run on this machine", launch_command},
       {"device build", "what the blocks of a search space or of networks take on this machine", device_build_command},

@@ -23,6 +23,7 @@ Command data_sheet_command();
 Command data_convert_command();
 Command train_command();
 Command eval_command();
+Command index_command();
 Command retrieve_command();
 Command launch_command();
 Command device_build_command();

@@ -1,4 +1,4 @@
-// hone eval, hone retrieve: what trained runs are worth, and what they are for.
+// hone eval: what trained runs are worth.
 #include <memory>
 
 #include "cli/commands.h"
@@ -28,36 +28,6 @@ Command eval_command() {
     HONE_TRY_ASSIGN(void* symbol, plugin_symbol("hone_train", "hone_eval_run"));
     Result<Report> report;
     reinterpret_cast<methods::EvalRun*>(symbol)(o->request, report);
-    if (!report) return fail(std::move(report).error());
-    return present(*report, o->output, style);
-  };
-  return c;
-}
-
-Command retrieve_command() {
-  struct Options {
-    methods::RetrieveRequest request;
-    std::optional<std::string> gallery;
-    std::optional<int64_t> top, limit;
-    Output output;
-  };
-  auto o = std::make_shared<Options>();
-  Command c;
-  c.name = "retrieve";
-  c.summary = "Photos that sketches show, nearest first, with what each answer cost";
-  c.arguments = {{"RUN", &o->request.run, "a trained sketch run, or a selector's"}, {"SKETCH", &o->request.sketches, "files of strokes; none: test sketches of the run's data", false}};
-  c.options.push_back({"--gallery", "DIR", &o->gallery, "folder of photos; without it the test photos of the run's data"});
-  c.options.push_back({"--top", "K", &o->top, "photos a sketch, 10 unless told"});
-  c.options.push_back({"--limit", "N", &o->limit, "sketches at most, 12 unless told"});
-  add_output(c, o->output, true, true);
-  c.examples = {{"hone retrieve runs/selector --html found.html", "test sketches and their photos as a picture"}};
-  c.run = [o](const TextStyle& style) -> Result<Outcome> {
-    HONE_TRY_ASSIGN(void* symbol, plugin_symbol("hone_train", "hone_retrieve_run"));
-    o->request.gallery = o->gallery.value_or("");
-    o->request.top = o->top.value_or(o->request.top);
-    o->request.limit = o->limit.value_or(o->request.limit);
-    Result<Report> report;
-    reinterpret_cast<methods::RetrieveRun*>(symbol)(o->request, report);
     if (!report) return fail(std::move(report).error());
     return present(*report, o->output, style);
   };

@@ -4,7 +4,6 @@
 #include <exception>
 
 #include "methods/distil/evaluate.h"
-#include "methods/distil/retrieve.h"
 #include "methods/plugin_api.h"
 #include "methods/tasks.h"
 #include "train/check.h"
@@ -73,8 +72,4 @@ HONE_EXPORT void hone_check_run(const hone::train::CheckRequest& request, hone::
 
 HONE_EXPORT void hone_eval_run(const hone::methods::EvalRequest& request, hone::Result<hone::Report>& reply) {
   hone::methods::guarded(reply, [&] { return hone::methods::evaluate_runs(request); });
-}
-
-HONE_EXPORT void hone_retrieve_run(const hone::methods::RetrieveRequest& request, hone::Result<hone::Report>& reply) {
-  hone::methods::guarded(reply, [&] { return hone::methods::retrieve(request); });
 }

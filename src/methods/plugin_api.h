@@ -16,15 +16,7 @@ struct EvalRequest {
   std::string split = "test";             // or validation
 };
 
-struct RetrieveRequest {
-  std::string run;                        // a sketch run, or a selector's
-  std::vector<std::string> sketches;      // files of strokes; none: test sketches of the run's data
-  std::string gallery;                    // folder of photos; "": the test photos of the run's data
-  int64_t top = 10, limit = 12;           // photos a sketch, sketches in all
-};
-
-// extern "C" symbols of the library: hone_eval_run, hone_retrieve_run.
+// extern "C" symbol of the library: hone_eval_run.
 using EvalRun = void(const EvalRequest& request, Result<Report>& reply);
-using RetrieveRun = void(const RetrieveRequest& request, Result<Report>& reply);
 
 }  // namespace hone::methods

@@ -169,6 +169,13 @@ Result<std::shared_ptr<const EmbeddingStore>> EmbeddingStore::parse(Bytes file, 
   return std::shared_ptr<const EmbeddingStore>(std::move(store));
 }
 
+Result<std::shared_ptr<const EmbeddingStore>> EmbeddingStore::of(const StoreFacts& facts, std::span<const std::string> ids, std::span<const float> values) {
+  HONE_TRY_ASSIGN(std::string file, store_layout::header(facts));
+  HONE_TRY(store_layout::check_rows(facts.dim, ids, values, "rows in memory"));
+  if (!ids.empty()) file += store_layout::block(0, facts.dim, ids, values);
+  return parse(Bytes::copy(file.data(), file.size()), "rows in memory");
+}
+
 std::span<const float> EmbeddingStore::row(int64_t i) const {
   const auto block = std::upper_bound(blocks_.begin(), blocks_.end(), i, [](int64_t row, const Block& b) { return row < b.first; }) - 1;
   return block->values.subspan(static_cast<size_t>((i - block->first) * dim()), static_cast<size_t>(dim()));

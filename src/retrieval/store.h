@@ -42,6 +42,8 @@ class EmbeddingStore {
   static Result<std::shared_ptr<const EmbeddingStore>> open(const std::string& path);
   // The same from memory; `source` names it in errors.
   static Result<std::shared_ptr<const EmbeddingStore>> parse(Bytes file, const std::string& source);
+  // Rows that no file holds. Errors as StoreWriter::append().
+  static Result<std::shared_ptr<const EmbeddingStore>> of(const StoreFacts& facts, std::span<const std::string> ids, std::span<const float> values);
 
   const StoreFacts& facts() const { return facts_; }
   const std::string& path() const { return path_; }

@@ -36,6 +36,8 @@ Error error_of(const StoreDamage& damage, const std::string& source);
 
 // Fails when the facts are too long for the header.
 Result<std::string> header(const StoreFacts& facts);
+// As StoreWriter::append() says, but for ids that are there already.
+Status check_rows(int64_t dim, std::span<const std::string> ids, std::span<const float> values, const std::string& where);
 std::string block(int64_t first, int64_t dim, std::span<const std::string> ids, std::span<const float> values);
 
 }  // namespace hone::store_layout

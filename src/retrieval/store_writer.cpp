@@ -58,6 +58,20 @@ Result<std::string> header(const StoreFacts& facts) {
   return out;
 }
 
+Status check_rows(int64_t dim, std::span<const std::string> ids, std::span<const float> values, const std::string& where) {
+  if (dim < 1 || values.size() % static_cast<size_t>(dim) != 0 || values.size() / static_cast<size_t>(dim) != ids.size())
+    return fail(Code::invalid, fmt::format("{} values for {} ids; the store holds vectors of {} dimensions", values.size(), ids.size(), dim), where);
+  if (ids.size() > UINT32_MAX / kMaxId) return fail(Code::unsupported, fmt::format("{} vectors are too many at once", ids.size()), where);
+  for (size_t i = 0; i < values.size(); ++i)
+    if (!std::isfinite(values[i])) return fail(Code::invalid, fmt::format("the vector of '{}' is not finite", ids[i / static_cast<size_t>(dim)]), where, "the network has diverged");
+  std::unordered_set<std::string_view> fresh;
+  for (const std::string& id : ids) {
+    if (id.empty() || id.size() > kMaxId) return fail(Code::invalid, fmt::format("an id has {} bytes, 1 to {} are possible", id.size(), kMaxId), where);
+    if (!fresh.insert(id).second) return fail(Code::invalid, fmt::format("there is a vector of '{}' already", id), where);
+  }
+  return {};
+}
+
 std::string block(int64_t first, int64_t dim, std::span<const std::string> ids, std::span<const float> values) {
   size_t id_bytes = 0;
   for (const std::string& id : ids) id_bytes += id.size();
@@ -124,16 +138,10 @@ StoreWriter::~StoreWriter() {
 
 Status StoreWriter::append(std::span<const std::string> ids, std::span<const float> values) {
   if (ids.empty() && values.empty()) return {};
-  if (values.size() % static_cast<size_t>(facts_.dim) != 0 || values.size() / static_cast<size_t>(facts_.dim) != ids.size())
-    return fail(Code::invalid, fmt::format("{} values for {} ids; the store holds vectors of {} dimensions", values.size(), ids.size(), facts_.dim), path_);
-  if (ids.size() > UINT32_MAX / store_layout::kMaxId || count_ + static_cast<int64_t>(ids.size()) > int64_t{UINT32_MAX}) return fail(Code::unsupported, fmt::format("{} vectors are too many at once", ids.size()), path_);
-  for (size_t i = 0; i < values.size(); ++i)
-    if (!std::isfinite(values[i])) return fail(Code::invalid, fmt::format("the vector of '{}' is not finite", ids[i / static_cast<size_t>(facts_.dim)]), path_, "the network has diverged");
-  std::unordered_set<std::string_view> fresh;
-  for (const std::string& id : ids) {
-    if (id.empty() || id.size() > store_layout::kMaxId) return fail(Code::invalid, fmt::format("an id has {} bytes, 1 to {} are possible", id.size(), store_layout::kMaxId), path_);
-    if (holds(id) || !fresh.insert(id).second) return fail(Code::invalid, fmt::format("there is a vector of '{}' already", id), path_);
-  }
+  HONE_TRY(store_layout::check_rows(facts_.dim, ids, values, path_));
+  if (count_ + static_cast<int64_t>(ids.size()) > int64_t{UINT32_MAX}) return fail(Code::unsupported, "more vectors than a store can number", path_);
+  for (const std::string& id : ids)
+    if (holds(id)) return fail(Code::invalid, fmt::format("there is a vector of '{}' already", id), path_);
   const std::string block = store_layout::block(count_, facts_.dim, ids, values);
   for (size_t done = 0; done < block.size();) {
     const ssize_t n = ::pwrite(file_, block.data() + done, block.size() - done, bytes_ + static_cast<off_t>(done));

@@ -10,7 +10,6 @@
 
 #include "core/file.h"
 #include "methods/distil/evaluate.h"
-#include "methods/distil/retrieve.h"
 #include "methods/distil/task.h"
 #include "methods/distil/trained.h"
 #include "methods/tasks.h"
@@ -82,14 +81,6 @@ TEST_F(SketchRuns, TeacherStudentSelectorAndRetrieval) {
   const auto report = evaluation_report({*e}, {});
   ASSERT_TRUE(report) << report.error().text();
   EXPECT_NE(to_json(*report).find("\"best fixed mix\""), std::string::npos);
-
-  RetrieveRequest request;
-  request.run = folder + "selector";
-  request.limit = 3;
-  request.top = 4;
-  const auto found = retrieve(request);
-  ASSERT_TRUE(found) << found.error().text();
-  EXPECT_EQ(found->table("sketches")->rows.size(), 3u);
 }
 
 TEST_F(SketchRuns, EveryKindOfKnowledgeAndNegativeTrains) {
