@@ -40,7 +40,7 @@ std::string overview() {
   std::string out = "hone fits neural networks to a compute budget.\n\nusage: hone COMMAND [arguments]\n\ncommands:\n";
   for (const Entry& e : commands()) out += fmt::format("  {:<15}{}\n", e.name, e.summary);
   out +=
-      "\nNET is a network's name (hone zoo lists them), an .onnx file, an arch .toml, a .hone graph or a .json encoding.\n"
+      "\nNET is a network's name (hone zoo lists them), an .onnx file, an arch .toml, a .hone graph, a .json encoding or a run directory.\n"
       "hone COMMAND --help says more and shows examples; hone --version prints the version.\n"
       "exit status: 0 ok, 1 failed, 2 usage, 3 budget not met\n";
   return out;
