@@ -78,7 +78,7 @@ Table table_of(const std::vector<Entered>& all, const Measurement& m, int64_t ba
   Table t{"rows", "",
           {{"network", "network"}, {"median", "median", Unit::milliseconds}, {"interval", "95 % interval, ms", Unit::none, false, kText | kHtml}, {"p95", "p95", Unit::milliseconds},
            {"ratio", "ratio", Unit::factor}, {"verdict", "to the first"},
-           {"macs", "MACs", Unit::count}, {"gflop_per_second", "GFLOP/s", Unit::none}, {"params", "parameters", Unit::count}, {"acts", "activations", Unit::count},
+           {"macs", "MACs", Unit::count}, {"gflop_per_second", "GFLOP/s", Unit::none}, {"params", "parameters", Unit::count, false, kJson | kCsv | kHtml}, {"acts", "activations", Unit::count, false, kJson | kCsv | kHtml},
            {"low", "", Unit::none, false, data}, {"high", "", Unit::none, false, data}, {"confidence", "", Unit::none, false, data},
            {"ratio_low", "", Unit::none, false, data}, {"ratio_high", "", Unit::none, false, data}, {"fastest", "", Unit::none, false, data},
            {"spread", "spread", Unit::share, false, data | kHtml}, {"drift", "", Unit::none, false, data}, {"steady", "", Unit::none, false, data}, {"doubt", "", Unit::none, false, data},

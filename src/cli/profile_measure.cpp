@@ -115,7 +115,7 @@ void add_time_notes(Report& report, const NodeProfile& m, const Totals& totals) 
   for (const NodeTiming& n : m.nodes) claimed += n.macs;
   const auto say = [&](Note::Level level, std::string text) { report.parts.push_back(Note{level, std::move(text)}); };
   say(std::fabs(m.difference()) > kAddsUp ? Note::Level::warning : Note::Level::info,
-      fmt::format("the engine's nodes sum to {:#.3g} ms, {:+.1f} % of the whole; times in tables are scaled to it", m.sum_ms, 100 * m.difference()));
+      fmt::format("the engine's nodes sum to {:#.3g} ms, {:+.1f} % beside the {:#.3g} ms of the runs that they were counted in; tables are scaled to the {:#.3g} ms without counters", m.sum_ms, 100 * m.difference(), m.counted_ms, m.whole.median));
   if (claimed < totals.macs) say(Note::Level::warning, fmt::format("the engine does not say which of its nodes do {} of the MACs", format_cell(1 - static_cast<double>(claimed) / static_cast<double>(totals.macs), Unit::share)));
   if (!m.whole.steady) say(Note::Level::warning, fmt::format("cannot tell the time to within {:.0f} %: {}", kRepeatable * 100, m.whole.doubt));
 }

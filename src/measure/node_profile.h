@@ -33,12 +33,12 @@ std::vector<NodeTiming> join(const Graph& graph, const Profile& profile, const s
 // A network, timed whole and node by node.
 struct NodeProfile {
   Timing whole;                    // without counters: what users wait for
-  double counted_ms = 0;           // of one inference while counters run
+  double counted_ms = 0;           // of one inference while counters run: mean of the runs that they are means of
   std::vector<NodeTiming> nodes;   // as the counters say, not scaled
   double sum_ms = 0;               // of the nodes
 
-  // Sum of the nodes over the whole, minus 1: what counters add, less what passes between nodes.
-  double difference() const { return sum_ms / whole.median - 1; }
+  // Sum of the nodes over the whole that they were counted in, minus 1: what passes between nodes is missing.
+  double difference() const { return sum_ms / counted_ms - 1; }
   // Node times times this add up to the whole.
   double scale() const { return sum_ms > 0 ? whole.median / sum_ms : 1; }
 };

@@ -51,6 +51,11 @@ std::string tick_text(double v, Unit unit) {
   return fmt::format("{:g}", v);
 }
 
+namespace {
+// Ticks of milliseconds are plain numbers, so the axis names the unit.
+std::string axis_label(const Column& c) { return escape_html(c.label) + (c.unit == Unit::milliseconds ? ", ms" : ""); }
+}  // namespace
+
 std::string grid(const Frame& f, const Axis& ax, const Axis& ay, const Column& x, const Column& y) {
   const auto ticks = [](const Axis& a, size_t n) { return a.log ? log_ticks(a.low, a.high, n) : linear_ticks(a.low, a.high, n); };
   std::string out;
@@ -63,7 +68,7 @@ std::string grid(const Frame& f, const Axis& ax, const Axis& ay, const Column& x
                        "<text class=\"tick\" text-anchor=\"middle\" x=\"{:.2f}%\" y=\"{}\">{}</text>\n",
                        ax(t), ax(t), f.top, f.top + f.plot, ax(t), f.top + f.plot + 18, tick_text(t, x.unit));
   return out + fmt::format("<text class=\"axis\" x=\"0\" y=\"{}\">{}</text><text class=\"axis\" text-anchor=\"end\" x=\"{}%\" y=\"{}\">{}</text>\n",
-                           f.top - 14, escape_html(y.label), f.right, f.top + f.plot + 38, escape_html(x.label));
+                           f.top - 14, axis_label(y), f.right, f.top + f.plot + 38, axis_label(x));
 }
 
 void spread(std::vector<double*> heights, double gap, double limit) {
