@@ -1,5 +1,7 @@
 #include "cost/odd_channels.h"
 
+#include <algorithm>
+
 namespace hone {
 
 OddChannels odd_channels(const Graph& graph, const Profile& profile) {
@@ -11,6 +13,7 @@ OddChannels odd_channels(const Graph& graph, const Profile& profile) {
     if (own <= 0 || node.outputs.empty() || node.outputs[0] == kNoValue) continue;
     const TensorType& type = graph.value(node.outputs[0]).type;
     if (!type.ranked || type.shape.size() < 3 || type.shape[1] < 8 || type.shape[1] % 8 == 0) continue;
+    if (std::all_of(type.shape.begin() + 2, type.shape.end(), [](Dim d) { return d == 1; })) continue;
     ++out.nodes;
     macs += own;
     if (own > most) {

@@ -9,9 +9,9 @@
 
 namespace hone {
 
-// Dense convolutions whose output channels are no multiple of 8: engines pad their blocks of 8 or 16 channels, so the work
-// done is more than the MACs counted. Images (1 to 4 channels) that come in do not count, and neither do outputs below 8
-// or the classifier's layer, which is no convolution.
+// Convolutions whose output channels are no multiple of 8: engines pad their blocks of 8 or 16 channels, so the work done is
+// more than the MACs counted. Outputs of fewer than 8 channels do not count, nor do maps of one position (the layers of a
+// squeeze-and-excitation), which cost next to nothing.
 struct OddChannels {
   int64_t nodes = 0;
   double macs_share = 0;         // of all MACs
