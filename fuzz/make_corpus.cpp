@@ -9,6 +9,8 @@
 #include "formats/onnx_read.h"
 #include "ir/op.h"
 #include "ir/text.h"
+#include "retrieval/graph.h"
+#include "retrieval/store_layout.h"
 #include "zoo/catalog.h"
 
 namespace {
@@ -94,6 +96,31 @@ void containers(const std::string& folder) {
 #endif
 }
 
+// Stores of no, one and three blocks, and graphs of one and two levels.
+void stores(const std::string& folder) {
+  const auto rows = [](int64_t first, int64_t n) {
+    std::vector<std::string> ids;
+    std::vector<float> values;
+    for (int64_t i = first; i < first + n; ++i) {
+      ids.push_back("photo " + std::to_string(i));
+      for (int d = 0; d < 3; ++d) values.push_back(static_cast<float>(i * 7 % 5 - d));
+    }
+    return store_layout::block(first, 3, ids, values);
+  };
+  const std::string head = *store_layout::header({3, "runs/a", "abc", "sketch/mobilenetv2", "photos", 64});
+  store(folder, "embedding_store", "empty", head);
+  store(folder, "embedding_store", "one", head + rows(0, 1));
+  store(folder, "embedding_store", "three", head + rows(0, 2) + rows(2, 4) + rows(6, 1));
+  RowGraph g;
+  g.rows = 3;
+  g.dim = 3;
+  g.levels.push_back({{0, 2, 4, 6}, {1, 2, 0, 2, 0, 1}});
+  store(folder, "embedding_store", "graph", print_graph_file(g));
+  g.entry = 1;
+  g.levels.push_back({{0, 0, 1, 2}, {2, 1}});
+  store(folder, "embedding_store", "graph_of_two_levels", print_graph_file(g));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -129,6 +156,7 @@ int main(int argc, char** argv) {
   safetensors("overlap", R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}})", 6);
   safetensors("wraps", R"({"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0]}})", 0);
   strokes(folder);
+  stores(folder);
   containers(folder);
   // One network of each family.
   std::string last;

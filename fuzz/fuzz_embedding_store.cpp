@@ -1,0 +1,6 @@
+#include "retrieval_targets.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  hone::fuzz::embedding_store({reinterpret_cast<const char*>(data), size});
+  return 0;
+}
