@@ -121,6 +121,25 @@ void stores(const std::string& folder) {
   store(folder, "embedding_store", "graph_of_two_levels", print_graph_file(g));
 }
 
+// Requests as the page sends them, and ones at the edges of what is taken.
+void requests(const std::string& folder) {
+  const auto head = [](const std::string& line, const std::string& more = "") { return line + " HTTP/1.1\r\nHost: localhost\r\n" + more + "\r\n"; };
+  const auto query = [&](const std::string& name, const std::string& body) {
+    store(folder, "request", name, head("POST /api/v1/query", "Content-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n") + body);
+  };
+  query("query", R"({"drawing":[[[60,80.5,120],[60,120,200]],[[-5],[6e1]]],"frame":256,"top":12})");
+  query("query_compare", R"({"label":"cross","drawing":[[[50,200],[50,200]]],"frame":1000,"top":3,"canvas":64,"compare":"full"})");
+  query("query_null", R"({"drawing":[[[1],[2]]],"canvas":null,"compare":null})");
+  query("query_uneven", R"({"drawing":[[[1,2],[2]]]})");
+  query("query_far", R"({"drawing":[[[1e300],[-1e300]]],"frame":100000,"top":100})");
+  for (const char* path : {"/", "/app.js", "/api/v1/info", "/api/v1/photos/3", "/api/v1/photos/9", "/api/v1/examples", "/api/v1/runs", "/api/v1/runs/0123456789ab/charts/0", "/api/v1/openapi.json"})
+    store(folder, "request", "get" + file_name(path), head("GET " + std::string(path), "If-None-Match: \"f00d-3\"\r\n"));
+  store(folder, "request", "head", head("HEAD /api/v1/health"));
+  store(folder, "request", "old", "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+  store(folder, "request", "events", head("GET /api/v1/runs/0123456789ab/events", "Last-Event-ID: 12\r\n"));
+  store(folder, "request", "chunked", head("POST /api/v1/query", "Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n") + "0\r\n\r\n");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -158,6 +177,7 @@ int main(int argc, char** argv) {
   strokes(folder);
   stores(folder);
   containers(folder);
+  requests(folder);
   // One network of each family.
   std::string last;
   for (const Arch& arch : catalog()) {

@@ -159,7 +159,9 @@ function show(answer, full) {
   if (!full) return;
   const both = new Set(full.photos.map(p => p.photo)), same = answer.photos.filter(p => both.has(p.photo)).length;
   const first = answer.photos[0]?.photo === full.photos[0]?.photo ? 'the same first photo' : 'another first photo';
-  $('verdict').textContent = `${times(full.macs / Math.max(1, answer.macs))} fewer MACs, ${times(full.ms / Math.max(1e-6, answer.ms))} the speed; ${first}, ${same} of ${answer.photos.length} in common.`;
+  const saved = full.macs / Math.max(1, answer.macs);
+  const work = saved < 1.05 ? 'As much work as at full size' : `${times(saved)} fewer MACs, ${times(full.ms / Math.max(1e-6, answer.ms))} the speed`;
+  $('verdict').textContent = `${work}; ${first}, ${same} of ${answer.photos.length} in common.`;
   showPhotos($('full-photos'), full.photos);
 }
 

@@ -24,6 +24,7 @@ const std::vector<Entry>& commands() {
       {"eval", "how well trained runs do on held-out data", eval_command},
       {"index", "photos as vectors, for sketches to search", index_command},
       {"retrieve", "photos that sketches show", retrieve_command},
+      {"serve", "a page to draw on, and runs to watch, in a browser", serve_command},
       {"launch", "several processes of one training run on this machine", launch_command},
       {"device build", "what the blocks of a search space or of networks take on this machine", device_build_command},
       {"device show", "a device table: facts, coverage, how well it predicts", device_show_command},

@@ -25,6 +25,7 @@ Command train_command();
 Command eval_command();
 Command index_command();
 Command retrieve_command();
+Command serve_command();
 Command launch_command();
 Command device_build_command();
 Command device_show_command();

@@ -182,15 +182,17 @@ struct Answer {
 
 // Answers as the tree that TOML prints: keys of a table, then its tables.
 struct Tree {
+  std::string name;
   std::vector<std::pair<std::string, const Answer*>> keys;
-  std::vector<std::pair<std::string, Tree>> tables;
+  std::vector<Tree> tables;
   bool array = false;    // its tables are elements "0", "1", ...
   bool present = false;  // the recipe has the table, even without keys
 
-  Tree& at(const std::string& name) {
-    for (auto& [n, t] : tables)
-      if (n == name) return t;
-    return tables.emplace_back(name, Tree{}).second;
+  Tree& at(const std::string& table) {
+    for (Tree& t : tables)
+      if (t.name == table) return t;
+    tables.emplace_back().name = table;
+    return tables.back();
   }
   Tree& walk(const std::vector<std::string>& parts, size_t count) {
     Tree* t = this;
@@ -211,9 +213,9 @@ void print(const Tree& tree, const std::string& path, bool element, std::string&
     const std::string& about = tree.keys[i].second->about;
     out += about.empty() ? lines[i] + "\n" : fmt::format("{:<{}}  # {}\n", lines[i], width, about);
   }
-  for (const auto& [name, inner] : tree.tables)
+  for (const Tree& inner : tree.tables)
     if (tree.array) print(inner, path, true, out);
-    else print(inner, path.empty() ? name : path + "." + name, false, out);
+    else print(inner, path.empty() ? inner.name : path + "." + inner.name, false, out);
 }
 
 }  // namespace

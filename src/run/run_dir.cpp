@@ -102,18 +102,18 @@ nlohmann::ordered_json to_json(const Event& e) {
   nlohmann::ordered_json j;
   j["step"] = e.step;
   j["kind"] = e.kind;
-  for (const auto& [key, value] : e.values)
+  for (const auto& named : e.values)
     std::visit(
         [&](const auto& v) {
           if constexpr (std::is_same_v<std::decay_t<decltype(v)>, double>) {
             if (!std::isfinite(v)) {  // JSON has no such numbers
-              j[key] = std::isnan(v) ? "NaN" : v < 0 ? "-Infinity" : "Infinity";
+              j[named.first] = std::isnan(v) ? "NaN" : v < 0 ? "-Infinity" : "Infinity";
               return;
             }
           }
-          j[key] = v;
+          j[named.first] = v;
         },
-        value);
+        named.second);
   return j;
 }
 
