@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <torch/csrc/autograd/grad_mode.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -9,10 +10,13 @@
 #include <fstream>
 
 #include "core/file.h"
+#include "methods/canvas/trained.h"
 #include "methods/distil/evaluate.h"
 #include "methods/distil/task.h"
 #include "methods/distil/trained.h"
 #include "methods/tasks.h"
+#include "retrieval/indexing.h"
+#include "retrieval/query.h"
 
 namespace hone::methods {
 namespace {
@@ -81,6 +85,63 @@ TEST_F(SketchRuns, TeacherStudentSelectorAndRetrieval) {
   const auto report = evaluation_report({*e}, {});
   ASSERT_TRUE(report) << report.error().text();
   EXPECT_NE(to_json(*report).find("\"best fixed mix\""), std::string::npos);
+}
+
+// The engine's path against libtorch's: the same canvas for every sketch, the same vectors to rounding, and the same photos in
+// the same order wherever the distances tell them apart.
+TEST_F(SketchRuns, EngineAndTorchRankAlike) {
+  auto opened = open_engine();
+  if (!opened && opened.error().message.find("hone was built without it") != std::string::npos) GTEST_SKIP() << "built without OpenVINO";
+  ASSERT_TRUE(opened) << opened.error().text();
+  ASSERT_TRUE(run("sketch.toml", "p", {"network.canvas_norms=true"}));
+  ASSERT_TRUE(run("canvas.toml", "ps", {"encoder.run=" + folder + "p"}));
+  const auto indexed = index_photos({folder + "ps", "data:all", folder + "p.index"});
+  ASSERT_TRUE(indexed) << indexed.error().text();
+  const auto index = SearchIndex::open(folder + "p.index");
+  ASSERT_TRUE(index) << index.error().text();
+  const auto path = QueryPath::open(folder + "ps", *index);
+  ASSERT_TRUE(path) << path.error().text();
+
+  const auto torch = open_trained(folder + "p");
+  const auto selector = open_selector(folder + "ps");
+  ASSERT_TRUE(torch && selector);
+  const auto set = open_set(torch->run.data);
+  ASSERT_TRUE(set);
+  std::vector<uint32_t> photos(set->photos.size());
+  for (uint32_t i = 0; i < photos.size(); ++i) photos[i] = i;
+  const auto cache = PhotoCache::load(*set, photos, torch->encoder.side(), 1);
+  ASSERT_TRUE(cache);
+  const auto gallery = embed_photos(torch->encoder, torch->encoder.params(), *cache, photos);
+  ASSERT_TRUE(gallery);
+  ASSERT_EQ((*index)->store().count(), gallery->count);
+  for (uint32_t i : photos) EXPECT_LT(distance(gallery->row(i), (*index)->store().row(i)), 1e-4) << i;
+
+  int told_apart = 0;
+  for (uint32_t item = 0; item < set->items.size(); item += 3) {
+    const Sketch& sketch = set->items[item].sketch;
+    const torch::autograd::AutoGradMode no_grad(false);
+    const std::vector<at::Tensor> rows{selector->selector.rows(sketch)};
+    const auto chosen = selector->run.canvases[static_cast<size_t>(selector->selector.logits(rows, selector->selector.params()).argmax(1).item<int64_t>())];
+    const auto answer = (*path)->ask(sketch, {static_cast<int64_t>(photos.size())});
+    ASSERT_TRUE(answer) << answer.error().text();
+    EXPECT_EQ(answer->canvas, chosen);
+    for (int64_t canvas : torch->encoder.options().canvases) {
+      const auto engine = (*path)->ask(sketch, {static_cast<int64_t>(photos.size()), canvas});
+      ASSERT_TRUE(engine) << engine.error().text();
+      const auto query = embed_sketches(torch->encoder, torch->encoder.params(), *set, std::vector<uint32_t>{item}, canvas);
+      ASSERT_TRUE(query);
+      EXPECT_LT(distance(query->row(0), engine->vector), 1e-4);
+      const std::vector<Neighbour> ranked = nearest(query->row(0), *gallery, photos.size());
+      for (size_t k = 0; k < ranked.size(); ++k) {
+        EXPECT_NEAR(engine->found[k].distance, ranked[k].distance, 2e-4);
+        const bool apart = (k == 0 || ranked[k].distance - ranked[k - 1].distance > 4e-4) && (k + 1 == ranked.size() || ranked[k + 1].distance - ranked[k].distance > 4e-4);
+        if (!apart) continue;
+        ++told_apart;
+        EXPECT_EQ(engine->found[k].item, ranked[k].item) << "sketch " << item << ", canvas " << canvas << ", place " << k;
+      }
+    }
+  }
+  EXPECT_GT(told_apart, 50);
 }
 
 TEST_F(SketchRuns, EveryKindOfKnowledgeAndNegativeTrains) {
