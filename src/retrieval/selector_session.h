@@ -24,7 +24,7 @@ class SelectorSession {
   int64_t macs(int64_t points) const { return macs_fixed_ + macs_point_ * points; }
   // Logits, one a canvas, of rows of five (selector_rows in data/sketch_input.h), at least one row.
   Result<std::vector<float>> logits(std::span<const float> rows);
-  // Makes every session that sequences up to the run's longest need.
+  // Makes every session that sequences up to the run's longest need, and runs it once.
   Status compile_all();
 
  private:
