@@ -28,7 +28,7 @@ struct EnginePort {
   TensorType type;
 };
 
-// Time of one of the engine's own nodes, the mean of a session's runs. Engines fuse: a node of theirs may stand for several of the graph.
+// Time of one of the engine's own nodes, the mean of the runs since counters() was last called. Engines fuse: a node of theirs may stand for several of the graph.
 struct NodeTime {
   std::string name;               // the engine's name
   std::vector<std::string> from;  // names of the graph's nodes (Node::name) that it stands for; may be empty
@@ -51,7 +51,8 @@ class EngineSession {
   // Where the input and output buffers lie, for callers that fill and read them in place between calls of again().
   virtual Result<void*> input_buffer(size_t index) = 0;
   virtual Result<const void*> output_buffer(size_t index) = 0;
-  // In order of execution; empty unless asked for in EngineOptions.
+  // In order of execution; empty unless asked for in EngineOptions. The first run costs many times the others: call it once
+  // behind a warm-up, and again behind the runs that count. Fails when nothing has run in between.
   virtual Result<std::vector<NodeTime>> counters() = 0;
   // Bytes that compiling and running has taken (growth of the process's resident memory, so an estimate).
   virtual int64_t memory_bytes() const = 0;

@@ -180,6 +180,14 @@ TEST_F(EngineTest, CountersNameTheNodesTheyStandFor) {
       EXPECT_NE(std::ranges::find(named, node.name), named.end()) << node.name;
     }
   EXPECT_GT(session->memory_bytes(), 0);
+  // The first run is cold; those that follow are counted by themselves.
+  EXPECT_FALSE(session->counters()) << "nothing has run since";
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(session->again());
+  double warm = 0;
+  const std::vector<NodeTime> warm_times = session->counters().value();
+  for (const NodeTime& t : warm_times) warm += t.milliseconds;
+  EXPECT_GT(warm, 0);
+  EXPECT_LT(warm, total);
 
   const auto silent = load(*graph);
   ASSERT_TRUE(silent && silent->run(in));

@@ -89,9 +89,9 @@ class OpenVino : public Engine {
     HONE_TRY_ASSIGN(const Graph graph, options.as_is ? given : engine_form(given, engine_form_for("openvino")));
     const int64_t before = resident_bytes();
     try {
-      if (weight_bytes(graph) > kInMemory) return load_big(graph, options, before);
+      if (weight_bytes(graph) > kInMemory) return load_big(graph, node_names(given), options, before);
       HONE_TRY_ASSIGN(const std::string message, onnx_message(graph, kEngineOpset));
-      return compile(core().read_model(message, ov::Tensor()), node_names(graph), options, before);
+      return compile(core().read_model(message, ov::Tensor()), node_names(given), options, before);
     } catch (...) {
       return fail(with_nodes(caught(graph.name), graph));
     }
@@ -116,12 +116,12 @@ class OpenVino : public Engine {
     return *instance;
   }
 
-  Result<std::unique_ptr<EngineSession>> load_big(const Graph& graph, const EngineOptions& options, int64_t before) {
+  Result<std::unique_ptr<EngineSession>> load_big(const Graph& graph, NodeNames names, const EngineOptions& options, int64_t before) {
     const Scratch scratch;
     if (scratch.path().empty()) return fail(Code::io, "cannot make a folder for the weights, which are too many for one message", fs::temp_directory_path());
     const std::string path = scratch.path() + "/model.onnx";
     HONE_TRY(write_onnx(graph, path, {.opset = kEngineOpset, .external_data = true}));
-    return compile(core().read_model(path), node_names(graph), options, before);
+    return compile(core().read_model(path), std::move(names), options, before);
   }
 
   Result<std::unique_ptr<EngineSession>> compile(const std::shared_ptr<ov::Model>& model, NodeNames names, const EngineOptions& options, int64_t before) {

@@ -115,8 +115,8 @@ class Session : public EngineSession {
     if (!ready_) return fail(Code::usage, "there is nothing to repeat: run() or input_buffer() comes first");
     try {
       request_.infer();
-      if (!ran_) memory_ = std::max(memory_, resident_bytes() - rss_before_);
-      ran_ = true;
+      if (runs_ == 0) memory_ = std::max(memory_, resident_bytes() - rss_before_);
+      ++runs_;
       return {};
     } catch (...) {
       return fail(caught("run"));
@@ -145,7 +145,7 @@ class Session : public EngineSession {
   Result<std::vector<NodeTime>> counters() override {
     std::vector<NodeTime> out;
     if (!counting_) return out;
-    if (!ran_) return fail(Code::usage, "nothing has run yet");
+    if (runs_ == counted_runs_) return fail(Code::usage, runs_ == 0 ? "nothing has run yet" : "nothing has run since the last counters");
     try {
       // Which layers of the file a node of the engine stands for: only the graph that it runs says.
       if (from_.empty()) read_origins();
@@ -155,10 +155,15 @@ class Session : public EngineSession {
         t.name = p.node_name;
         t.kind = p.node_type;
         t.primitive = p.exec_type;
-        t.milliseconds = static_cast<double>(p.real_time.count()) / 1e3;
+        // OpenVINO gives the mean of all runs; what lies before the last call is taken out.
+        double& before = counted_[p.node_name];
+        const double total = static_cast<double>(p.real_time.count()) / 1e3 * static_cast<double>(runs_);
+        t.milliseconds = std::max(0.0, (total - before) / static_cast<double>(runs_ - counted_runs_));
+        before = total;
         if (const auto found = from_.find(p.node_name); found != from_.end()) t.from = found->second;
         out.push_back(std::move(t));
       }
+      counted_runs_ = runs_;
       return out;
     } catch (...) {
       return fail(caught("counters"));
@@ -197,8 +202,9 @@ class Session : public EngineSession {
   ov::InferRequest request_;
   std::vector<EnginePort> inputs_, outputs_;
   std::map<std::string, std::vector<std::string>> from_;
-  bool counting_ = false, ready_ = false, ran_ = false;
-  int64_t rss_before_ = 0, memory_ = 0;
+  std::map<std::string, double> counted_;  // milliseconds of a node in all runs up to the last call of counters()
+  bool counting_ = false, ready_ = false;
+  int64_t runs_ = 0, counted_runs_ = 0, rss_before_ = 0, memory_ = 0;
 };
 
 }  // namespace
