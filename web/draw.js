@@ -1,7 +1,7 @@
 // The drawing area: strokes in a frame of 256, by pointer or keyboard, undone, cleared and replayed.
 
 export const FRAME = 256;
-const MAX_STROKES = 1000, MAX_POINTS = 20000;
+const MAX_STROKES = 1000, MAX_POINTS = 10000;
 const NEAR = 0.75;  // points closer than this add nothing
 
 export function paint(context, strokes, side, width, color) {

@@ -11,7 +11,7 @@ namespace hone {
 
 struct QueryLimits {
   size_t strokes = 1000;
-  size_t points = 20000;        // of all strokes
+  size_t points = 10000;        // of all strokes
   int64_t top = 100;
   double outside = 1;           // how many frames a point may lie beside the frame
 };

@@ -11,6 +11,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/sha256.h"
+#include "retrieval/encoder.h"
+#include "retrieval/trained.h"
 #include "run/chart.h"
 #include "run/run_report.h"
 
@@ -61,6 +63,33 @@ std::string whole_lines(const std::string& path, int64_t from, size_t most) {
   if (end == text.npos) return text.size() == most ? text : "";  // a line longer than all that is read at once is passed over
   text.resize(end + 1);
   return text;
+}
+
+// Acc@1 of a sketch run at each of its canvases against the work of one sketch there. Validation calls them "acc1@32", and
+// the largest one's "acc1".
+void add_work_chart(Report& report, const std::string& path, const Figures& figures) {
+  const auto figure = [&](const std::string& name) -> std::optional<double> {
+    for (const auto& [key, value] : figures)
+      if (key == name) return value;
+    return std::nullopt;
+  };
+  if (const auto task = task_of(path); !task || *task != "sketch" || !figure("acc1")) return;
+  const auto run = open_sketch_run(path);
+  if (!run) return;  // its network may lie elsewhere, or its first checkpoint is to come
+  Table table{"work", "", {{"gflops", "GFLOPs of a sketch"}, {"accuracy", "Acc@1", Unit::share}, {"canvas", "canvas"}}, {}, false, kJson};
+  for (const int64_t canvas : run->options.canvases) {
+    const auto accuracy = figure(canvas == run->side() ? "acc1" : fmt::format("acc1@{}", canvas));
+    const auto graph = at_canvas(run->graph, canvas);
+    const auto flops = graph ? paper_flops(*graph) : Result<int64_t>(fail(graph.error()));
+    if (accuracy && flops) table.rows.push_back({static_cast<double>(*flops) * 1e-9, *accuracy, fmt::format("{0} x {0}", canvas)});
+  }
+  if (table.rows.size() < 2) return;
+  report.parts.push_back(std::move(table));
+  Chart chart;
+  chart.kind = Chart::Kind::scatter;
+  chart.title = "Accuracy against work", chart.caption = "Of each canvas, on validation photos, at the best checkpoint.";
+  chart.table = "work", chart.x = "gflops", chart.y = "accuracy", chart.label = "canvas", chart.log_x = true, chart.connect = true;
+  report.parts.push_back(std::move(chart));
 }
 
 }  // namespace
@@ -122,22 +151,7 @@ Result<Report> charts_report(const std::string& path) {
   if (file_bytes(run.file("events.jsonl")) > kDrawable) return fail(Code::failed, "the run has too many events to draw here", "", "hone runs show RUN --html FILE");
   HONE_TRY_ASSIGN(Report report, run_report(run));
   HONE_TRY_ASSIGN(const RunSummary s, summarise(run));
-  // "acc1@64": Acc@1 at a canvas of 64.
-  Table canvases{"canvases", "", {{"canvas", "canvas, pixels a side"}, {"accuracy", "Acc@1", Unit::share}, {"name", "name"}}};
-  for (const auto& [name, value] : s.best.empty() ? s.last : s.best) {
-    int64_t side = 0;
-    if (name.compare(0, 5, "acc1@") != 0) continue;
-    const auto [end, problem] = std::from_chars(name.data() + 5, name.data() + name.size(), side);
-    if (problem == std::errc() && end == name.data() + name.size()) canvases.rows.push_back({side, value, std::to_string(side)});
-  }
-  if (canvases.rows.size() > 1) {
-    report.parts.push_back(std::move(canvases));
-    Chart chart;
-    chart.kind = Chart::Kind::scatter;
-    chart.title = "Accuracy against canvas", chart.caption = "On validation photos, at the best checkpoint. Work grows with the canvas's area.";
-    chart.table = "canvases", chart.x = "canvas", chart.y = "accuracy", chart.label = "name", chart.log_x = true, chart.connect = true;
-    report.parts.push_back(std::move(chart));
-  }
+  add_work_chart(report, path, s.best.empty() ? s.last : s.best);
   return report;
 }
 

@@ -63,7 +63,7 @@ class RunTable {
   std::map<std::string, Drawn> drawn_;                               // by key; a few
 };
 
-// Charts of a run: its curves, and accuracy against canvas where it was measured at several.
+// Charts of a run: its curves, and of a sketch run with several canvases accuracy against work.
 Result<Report> charts_report(const std::string& path);
 
 }  // namespace hone

@@ -18,6 +18,7 @@
 #include "run/recipe.h"
 #include "run/run_dir.h"
 #include "serve/api.h"
+#include "serve/run_table.h"
 
 namespace hone {
 namespace {
@@ -152,6 +153,22 @@ TEST_F(EngineServiceTest, ComparesWithAnotherRun) {
   ASSERT_TRUE(full) << full.error().text();
   ASSERT_EQ(full->found.size(), 6u);  // of the teacher's six test photos
   for (const Found& f : full->found) EXPECT_EQ(s.photo_facts(f.item).id, f.id);
+}
+
+// Accuracy at each canvas against the work there, from the run's own network.
+TEST_F(EngineServiceTest, RunsOfSeveralCanvasesHaveAWorkChart) {
+  std::ofstream(folder + "/student/events.jsonl", std::ios::app) << "{\"step\":5,\"kind\":\"validate\",\"acc1@32\":0.25,\"acc1\":0.5}\n";
+  const auto report = charts_report(folder + "/student");
+  ASSERT_TRUE(report) << report.error().text();
+  const Table* table = report->table("work");
+  ASSERT_TRUE(table);
+  ASSERT_EQ(table->rows.size(), 2u);
+  EXPECT_EQ(std::get<double>(table->rows[0][1]), 0.25);
+  EXPECT_EQ(std::get<double>(table->rows[1][1]), 0.5);
+  const double ratio = std::get<double>(table->rows[1][0]) / std::get<double>(table->rows[0][0]);
+  EXPECT_GT(ratio, 3.5);
+  EXPECT_LT(ratio, 4.1) << "four times the pixels";
+  EXPECT_FALSE(charts_report(folder + "/selector")->table("work"));
 }
 
 TEST_F(EngineServiceTest, SaysWhatIsWrong) {

@@ -112,8 +112,7 @@ TEST(RunTable, DrawsCharts) {
   ASSERT_TRUE(json) << json.error().text();
   const Json detail = Json::parse(*json);
   EXPECT_EQ(detail["recipe"], "seed = 1\n");
-  ASSERT_GE(detail["charts"].size(), 3u);
-  bool canvases = false;
+  ASSERT_GE(detail["charts"].size(), 2u);
   for (size_t i = 0; i < detail["charts"].size(); ++i) {
     const auto svg = table.chart_svg(run, static_cast<int64_t>(i));
     ASSERT_TRUE(svg);
@@ -122,9 +121,7 @@ TEST(RunTable, DrawsCharts) {
     EXPECT_EQ(svg->find("class=\"page\""), svg->npos) << "the page gives the ground";
     EXPECT_EQ(svg->find("<script"), svg->npos);
     EXPECT_GT(detail["charts"][i]["height"], 100);
-    canvases = canvases || detail["charts"][i]["title"] == "Accuracy against canvas";
   }
-  EXPECT_TRUE(canvases);
   EXPECT_EQ(table.chart_svg(run, 99).error().code, Code::not_found);
 }
 
