@@ -2,7 +2,7 @@
 // paper in the same engine with exact search.
 //   query_latency RUN STORE [PHOTOS [ROUNDS]]
 // RUN is a selector's or a sketch run. STORE is made when it is not there: vectors of the run's photos, filled up to PHOTOS
-// (100,000) with vectors near them, and the graph. Sketches are the run's own test sketches, ROUNDS (5) times, in turn with
+// (100,000) with vectors between them, and the graph. Sketches are the run's own test sketches, ROUNDS (5) times, in turn with
 // every way of searching, so that what else the machine does meets them alike. bench/query_latency.py is PyTorch's side.
 #include <algorithm>
 #include <chrono>
@@ -42,20 +42,27 @@ double at_share(std::vector<double> v, double share) {
 
 void row(const char* name, const std::vector<double>& ms) { std::printf("%-34s p50 %8.3f ms   p95 %8.3f ms   %zu queries\n", name, at_share(ms, 0.5), at_share(ms, 0.95), ms.size()); }
 
-// A vector near another: a third of its length away in a random direction, back to length 1.
-void add_near(std::span<const float> from, Rng& rng, std::vector<float>& out) {
-  const size_t begin = out.size();
-  double size = 0, length = 0;
-  for (size_t i = 0; i < from.size(); ++i) {
-    out.push_back(static_cast<float>(normal(rng)));
-    size += static_cast<double>(out.back()) * out.back();
+void add_unit(const std::vector<float>& v, std::vector<float>& out) {
+  double length = 0;
+  for (float x : v) length += static_cast<double>(x) * x;
+  for (float x : v) out.push_back(static_cast<float>(x / std::sqrt(length)));
+}
+
+std::vector<float> noise(size_t dim, double length, Rng& rng) {
+  std::vector<float> out(dim);
+  for (float& x : out) x = static_cast<float>(normal(rng) * length / std::sqrt(static_cast<double>(dim)));
+  return out;
+}
+
+// Between four photos, a little off: vectors lie where photos do, instead of everywhere.
+std::vector<float> between(const EmbeddingStore& photos, int64_t real, Rng& rng) {
+  std::vector<float> out = noise(static_cast<size_t>(photos.dim()), 0.05, rng);
+  for (int i = 0; i < 4; ++i) {
+    const auto weight = static_cast<float>(-std::log(1 - rng.uniform()));
+    const auto row = photos.row(static_cast<int64_t>(rng.below(static_cast<uint64_t>(real))));
+    for (size_t d = 0; d < out.size(); ++d) out[d] += weight / 4 * row[d];
   }
-  for (size_t i = 0; i < from.size(); ++i) {
-    float& v = out[begin + i];
-    v = from[i] + static_cast<float>(v / (3 * std::sqrt(size)));
-    length += static_cast<double>(v) * v;
-  }
-  for (size_t i = begin; i < out.size(); ++i) out[i] = static_cast<float>(out[i] / std::sqrt(length));
+  return out;
 }
 
 void fill(const std::string& run, const std::string& store, int64_t photos) {
@@ -67,8 +74,8 @@ void fill(const std::string& run, const std::string& store, int64_t photos) {
     std::vector<std::string> ids;
     std::vector<float> values;
     for (int64_t i = writer.count(); i < std::min(photos, writer.count() + 4096); ++i) {
-      ids.push_back("near-" + std::to_string(i));
-      add_near(real->row(i % real->count()), rng, values);
+      ids.push_back("between-" + std::to_string(i));
+      add_unit(between(*real, real->count(), rng), values);
     }
     if (auto done = writer.append(ids, values); !done) need(Result<int>(fail(done.error())));
   }
@@ -104,7 +111,7 @@ int main(int argc, char** argv) {
   Rng rng(2);
   for (int64_t i = 0; i < index->store().count(); ++i) {
     ids.push_back(std::to_string(i));
-    add_near(std::vector<float>(512, 0.0f), rng, values);
+    add_unit(noise(512, 1, rng), values);
   }
   std::vector<std::shared_ptr<const EmbeddingStore>> parts;
   StoreFacts facts;
