@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/model_card.h"
 #include "cli/network.h"
 #include "core/file.h"
 #include "core/units.h"
@@ -23,7 +24,7 @@ namespace {
 
 struct Options {
   NetworkOptions network;
-  std::optional<std::string> out, weights, arch, engine;
+  std::optional<std::string> out, weights, card, arch, engine;
   std::optional<int64_t> opset, seed;
   bool fold = false, int8 = false, external = false, bgr = false;
   Output output;
@@ -58,6 +59,7 @@ Result<Outcome> run(const Options& o, const TextStyle& style) {
   if (o.bgr && !o.weights) return fail(Code::usage, "tells the channel order that --weights were trained on, and there are none", "--bgr");
   if (o.int8 && !o.engine) return fail(Code::usage, "is a choice of an engine's form", "--int8-rows", "give --for openvino or --for onnxruntime, too");
   HONE_TRY(check_writable(*o.out, o.output.force));
+  if (o.card) HONE_TRY(check_card(*o.card, o.output.force));
   HONE_TRY_ASSIGN(Network network, open(o.network));
   const auto seed = static_cast<uint64_t>(o.seed.value_or(0));
   std::vector<std::string> unused;
@@ -81,6 +83,8 @@ Result<Outcome> run(const Options& o, const TextStyle& style) {
     }
     network.graph = std::move(bound->graph);
     unused = std::move(bound->unused);
+    // What a run says of its own checkpoint is not true of another.
+    if (o.weights) std::erase_if(network.graph.metadata, [](const auto& entry) { return entry.first == "hone.checkpoint.sha256" || entry.first.starts_with("hone.best."); });
     if (o.bgr) {
       HONE_TRY_ASSIGN(network.graph, with_reversed_channels(std::move(network.graph)));
     }
@@ -113,6 +117,7 @@ Result<Outcome> run(const Options& o, const TextStyle& style) {
   options.force = o.output.force;
   HONE_TRY(write_onnx(graph, *o.out, options));
   HONE_TRY(check_file(*o.out, exported));
+  if (o.card) HONE_TRY(write_card(*o.card, o.output.force, network.name, *o.out, graph, exported));
 
   std::error_code ec;
   const auto size = [&](const std::string& path) {
@@ -169,6 +174,7 @@ Command export_command() {
   c.options.push_back({"--for", "ENGINE", &o->engine, "in the form that this engine runs best, batch norms folded (docs/engine.md); opset 20 unless told", {"openvino", "onnxruntime"}});
   c.options.push_back({"--int8-rows", "", &o->int8, "with --for: weights of big dense layers of one row as 8-bit integers; results change in the second digit"});
   c.options.push_back({"--external-data", "", &o->external, "weights in a file of their own, OUT.onnx.data"});
+  c.options.push_back({"--card", "FILE", &o->card, "also write what it takes, gives, costs and comes from: .md or .json"});
   c.options.push_back({"--seed", "S", &o->seed, "seed of fresh weights, 0 unless told"});
   add_output(c, o->output, false, false);
   c.options.push_back({"--force", "", &o->output.force, "overwrite the file if it exists"});

@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <unordered_map>
 
+#include "core/file.h"
 #include "ir/infer.h"
 #include "rewrite/weights.h"
 #include "run/manifest.h"
@@ -66,6 +69,13 @@ void mark(Graph& graph, const OpenRun& run, const std::string& network, const st
   if (const auto manifest = read_manifest(run.dir)) {
     graph.metadata["hone.seed"] = std::to_string(manifest->seed);
     for (const DataFacts& d : manifest->data) graph.metadata["hone.data." + d.name + ".checksum"] = d.checksum;
+  }
+  // How good it was on the photos or pictures that were held back.
+  if (const auto text = read_file(run.dir.file("result.json"))) {
+    const auto result = nlohmann::json::parse(*text, nullptr, false);
+    if (result.is_object() && result.contains("best") && result["best"].is_object())
+      for (const auto& [metric, value] : result["best"].items())
+        if (value.is_number()) graph.metadata["hone.best." + metric] = value.dump();
   }
 }
 
