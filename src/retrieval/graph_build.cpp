@@ -10,14 +10,13 @@
 #include <mutex>
 #include <optional>
 
-#if defined(__GNUC__)
+#if __has_include(<hnswlib/hnswlib.h>)
+#define HONE_HNSWLIB 1
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 #pragma GCC diagnostic ignored "-Wsign-compare"
 #pragma GCC diagnostic ignored "-Wunused-variable"
-#endif
 #include <hnswlib/hnswlib.h>
-#if defined(__GNUC__)
 #pragma GCC diagnostic pop
 #endif
 
@@ -30,6 +29,10 @@
 #include "retrieval/parts.h"
 
 namespace hone {
+
+std::string graph_path(const std::string& store) { return store + ".graph"; }
+
+#if HONE_HNSWLIB
 
 namespace {
 
@@ -103,8 +106,6 @@ double recall_at_10(const RowGraph& g, const EmbeddingStore& store, int64_t& que
 
 }  // namespace
 
-std::string graph_path(const std::string& store) { return store + ".graph"; }
-
 Result<GraphFacts> build_graph(const std::string& path, const GraphOptions& o, const std::function<void(int64_t)>& progress) {
   if (o.links < 2 || o.links > 256 || o.build_width < o.links || o.build_width > 10000 || o.search_width < 1 || o.search_width > 10000 || o.threads < 1)
     return fail(Code::usage, fmt::format("a graph of {} links, build width {}, search width {} and {} threads cannot be built", o.links, o.build_width, o.search_width, o.threads), {}, "links 2 to 256, widths up to 10000, the build width at least the links");
@@ -146,5 +147,13 @@ Result<GraphFacts> build_graph(const std::string& path, const GraphOptions& o, c
   HONE_TRY(write_file(graph_path(path), print_graph_file(g), true));
   return g.facts;
 }
+
+#else
+
+Result<GraphFacts> build_graph(const std::string& path, const GraphOptions&, const std::function<void(int64_t)>&) {
+  return fail(Code::unsupported, "hone was built without hnswlib, which builds graphs", path, "exact and int8 search need none");
+}
+
+#endif
 
 }  // namespace hone
