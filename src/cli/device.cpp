@@ -76,6 +76,7 @@ Result<Outcome> build(const Options& o, const TextStyle& style) {
 
   MeterOptions meter_options;
   meter_options.engine = options;
+  meter_options.anchor_ms = &table.device.anchor_ms;
   const Meter meter = engine_meter(*engine, meter_options);
   BuildOptions b;
   b.seconds = 60 * o.minutes.value_or(15);
@@ -145,6 +146,8 @@ Result<Outcome> check(const Options& o, const TextStyle& style) {
     MeterOptions meter_options;
     meter_options.engine = options;
     meter_options.seconds = 0.4;
+    double anchor_ms = table.device.anchor_ms;
+    if (anchor_ms > 0) meter_options.anchor_ms = &anchor_ms;
     const Meter meter = engine_meter(*engine, meter_options);
     Progress progress("measuring", static_cast<int64_t>(todo.size()), "networks");
     constexpr size_t kAtOnce = 3;

@@ -61,29 +61,63 @@ Graph with_quick_weights(Graph graph) {
 
 }  // namespace
 
+namespace {
+
+struct Loaded {
+  std::unique_ptr<EngineSession> session;
+  Candidate candidate;
+};
+Result<Loaded> load(Engine& engine, const EngineOptions& options, const Probe& p) {
+  Loaded out;
+  HONE_TRY_ASSIGN(Graph graph, p.graph());
+  HONE_TRY_ASSIGN(graph, with_fresh_weights(with_quick_weights(std::move(graph)), 1));
+  HONE_TRY_ASSIGN(out.session, engine.load(graph, options));
+  HONE_TRY(fill_inputs(*out.session));
+  out.candidate = {p.name, [s = out.session.get()] { return s->again(); }};
+  return out;
+}
+
+Result<std::vector<Timing>> timed(const std::vector<Candidate>& candidates, const MeterOptions& options, double seconds, int64_t min_rounds) {
+  TimingOptions o;
+  o.seconds = seconds;
+  o.min_seconds = 0;
+  o.min_rounds = min_rounds;
+  o.precision = options.precision;
+  o.visit_ms = 4;
+  o.warm_up_seconds = 0.2;
+  o.one_thread = options.engine.threads == 1;
+  HONE_TRY_ASSIGN(Measurement m, measure(candidates, o));
+  return std::move(m.timings);
+}
+
+}  // namespace
+
 Meter engine_meter(Engine& engine, const MeterOptions& options) {
-  return [&engine, options](const std::vector<Probe>& probes) -> Result<std::vector<MeasuredTime>> {
-    std::vector<std::unique_ptr<EngineSession>> sessions;
+  const auto anchor = std::make_shared<Loaded>();
+  return [&engine, options, anchor](const std::vector<Probe>& probes) -> Result<std::vector<MeasuredTime>> {
+    if (options.anchor_ms && !anchor->session) {
+      HONE_TRY_ASSIGN(const Arch arch, find_arch(kAnchor));
+      HONE_TRY_ASSIGN(*anchor, load(engine, options.engine, {kAnchor, {}, 0, [&arch] { return build(arch); }}));
+      if (!(*options.anchor_ms > 0)) {
+        HONE_TRY_ASSIGN(const std::vector<Timing> first, timed({anchor->candidate}, options, 4, 100));
+        *options.anchor_ms = first[0].median;
+      }
+    }
+    std::vector<Loaded> loaded;
     std::vector<Candidate> candidates;
     for (const Probe& p : probes) {
-      HONE_TRY_ASSIGN(Graph graph, p.graph());
-      HONE_TRY_ASSIGN(graph, with_fresh_weights(with_quick_weights(std::move(graph)), 1));
-      HONE_TRY_ASSIGN(std::unique_ptr<EngineSession> session, engine.load(graph, options.engine));
-      HONE_TRY(fill_inputs(*session));
-      candidates.push_back({p.name, [s = session.get()] { return s->again(); }});
-      sessions.push_back(std::move(session));
+      HONE_TRY_ASSIGN(Loaded l, load(engine, options.engine, p));
+      candidates.push_back(l.candidate);
+      loaded.push_back(std::move(l));
     }
-    TimingOptions o;
-    o.seconds = options.seconds * static_cast<double>(probes.size());
-    o.min_seconds = 0;
-    o.min_rounds = options.min_rounds;
-    o.precision = options.precision;
-    o.visit_ms = 4;
-    o.warm_up_seconds = 0.2;
-    o.one_thread = options.engine.threads == 1;
-    HONE_TRY_ASSIGN(const Measurement m, measure(candidates, o));
+    if (options.anchor_ms) candidates.push_back(anchor->candidate);
+    HONE_TRY_ASSIGN(const std::vector<Timing> timings, timed(candidates, options, options.seconds * static_cast<double>(candidates.size()), options.min_rounds));
+    const double speed = options.anchor_ms ? *options.anchor_ms / timings.back().median : 1;
     std::vector<MeasuredTime> out;
-    for (const Timing& t : m.timings) out.push_back({t.median, std::min(t.interval.low, t.median), std::max(t.interval.high, t.median), t.rounds});
+    for (size_t i = 0; i < probes.size(); ++i) {
+      const Timing& t = timings[i];
+      out.push_back({speed * t.median, speed * std::min(t.interval.low, t.median), speed * std::max(t.interval.high, t.median), t.rounds});
+    }
     return out;
   };
 }
