@@ -89,7 +89,7 @@ void add_work_chart(Report& report, const std::string& path, const Figures& figu
   chart.kind = Chart::Kind::scatter;
   chart.title = "Accuracy against work", chart.caption = "Of each canvas, on validation photos, at the best checkpoint.";
   chart.table = "work", chart.x = "gflops", chart.y = "accuracy", chart.label = "canvas", chart.log_x = true, chart.connect = true;
-  report.parts.push_back(std::move(chart));
+  report.parts.insert(report.parts.begin(), std::move(chart));  // what such a run is for
 }
 
 }  // namespace
