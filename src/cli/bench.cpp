@@ -75,7 +75,7 @@ std::string range(const Interval& i) { return fmt::format("{:#.3g} to {:#.3g}", 
 
 Table table_of(const std::vector<Entered>& all, const Measurement& m, int64_t batch) {
   constexpr uint8_t data = kJson | kCsv;
-  Table t{"rows", "",
+  Table t{"rows", "Times",
           {{"network", "network"}, {"median", "median", Unit::milliseconds}, {"interval", "95 % interval, ms", Unit::none, false, kText | kHtml}, {"p95", "p95", Unit::milliseconds},
            {"ratio", "ratio", Unit::factor}, {"verdict", "to the first"},
            {"macs", "MACs", Unit::count}, {"gflop_per_second", "GFLOP/s", Unit::none}, {"params", "parameters", Unit::count, false, kJson | kCsv | kHtml}, {"acts", "activations", Unit::count, false, kJson | kCsv | kHtml},

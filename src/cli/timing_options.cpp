@@ -60,7 +60,7 @@ Facts machine_facts(const MachineLoad& l, const Pinned& pinned, const Engine& en
   add("mhz_stated", "", l.mhz_stated, Unit::none, "", kJson);
   add("mhz_before", "", l.mhz_before, Unit::none, "", kJson);
   add("mhz_after", "", l.mhz_after, Unit::none, "", kJson);
-  add("others", "others ran on", l.others, Unit::none, fmt::format("of {} cores meanwhile; load average {:.2f} before, {:.2f} after", l.cores, l.load_before, l.load_after), kJson | kHtml);
+  add("others", "others ran on", std::round(l.others * 100) / 100, Unit::none, fmt::format("of {} cores meanwhile; load average {:.2f} before, {:.2f} after", l.cores, l.load_before, l.load_after), kJson | kHtml);
   add("stolen", "", l.stolen, Unit::none, "", kJson);
   add("load_before", "", l.load_before, Unit::none, "", kJson);
   add("load_after", "", l.load_after, Unit::none, "", kJson);
