@@ -18,7 +18,7 @@ namespace hone {
 
 namespace {
 
-constexpr double kCountedShare = 0.15;  // of the seconds, for each counted session
+constexpr double kCountedShare = 0.07;  // of the seconds, for each counted session
 constexpr double kCountedSeconds = 5;   // where rounds are asked for instead of seconds
 constexpr int64_t kLeastCounted = 20, kMostCounted = 400;  // runs of a session: its times are their mean, cold ones included
 constexpr double kBusyMs = 200;

@@ -45,7 +45,7 @@ struct NodeProfile {
 
 // Loads `graph` once without counters and `kCounted` times with them: a node's time is the median over those, so that
 // a disturbed one does not show. `options.seconds` is shared among all.
-inline constexpr int kCounted = 3;
+inline constexpr int kCounted = 7;
 Result<NodeProfile> measure_nodes(Engine& engine, const Graph& graph, const Profile& profile, const EngineOptions& engine_options, const TimingOptions& options);
 
 // Node times by the rows of roll_up(graph, profile, by), scaled to the whole, and what the engine has added behind them.
