@@ -138,7 +138,7 @@ TEST(Scatter, PointsStandWhereTheTableSays) {
 TEST(Scatter, AreasFollowAColumnAndLinesLieBehind) {
   Report r = methods(true);
   auto& table = std::get<Table>(r.parts[0]);
-  auto& chart = std::get<Chart>(r.parts[1]);
+  Chart chart = std::get<Chart>(r.parts[1]);
   table.columns.push_back({"share", "share", Unit::share});
   for (size_t i = 0; i < table.rows.size(); ++i) table.rows[i].push_back(i == 0 ? 1.0 : 0.25);
   chart.size = "share", chart.lines = "roof";
