@@ -86,7 +86,7 @@ Result<RowGraph> parse_graph_file(std::span<const std::byte> file, const std::st
     at += offsets;
     if (level.first[0] != 0 || !std::is_sorted(level.first.begin(), level.first.end()) || level.first.back() > (body.size() - at) / 4) return damaged(fmt::format("the links of level {} are not in order", l));
     level.links.resize(level.first.back());
-    std::memcpy(level.links.data(), body.data() + at, 4 * level.links.size());
+    if (!level.links.empty()) std::memcpy(level.links.data(), body.data() + at, 4 * level.links.size());
     at += 4 * level.links.size();
     for (uint32_t link : level.links)
       if (link >= rows) return damaged(fmt::format("level {} links to row {} of {}", l, link, rows));
