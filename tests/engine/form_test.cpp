@@ -10,6 +10,7 @@
 #include "engine/check.h"
 #include "ir/builder.h"
 #include "ir/verify.h"
+#include "parameter_name.h"
 #include "rewrite/weights.h"
 #include "support.h"
 #include "zoo/catalog.h"
@@ -165,12 +166,7 @@ TEST_P(FormedNetwork, GivesTheSameResults) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Some, FormedNetwork, testing::Values("map", "padded", "head", "elasticvit/min1", "timm/levit_128s", "timm/mobilenetv3_small_050@64"), [](const auto& info) {
-  std::string name = info.param;
-  for (char& c : name)
-    if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Some, FormedNetwork, testing::Values("map", "padded", "head", "elasticvit/min1", "timm/levit_128s", "timm/mobilenetv3_small_050@64"), test::parameter_name);
 
 }  // namespace
 }  // namespace hone

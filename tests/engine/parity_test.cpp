@@ -11,6 +11,7 @@
 #include "data/resize.h"
 #include "engine/check.h"
 #include "formats/checkpoint.h"
+#include "parameter_name.h"
 #include "rewrite/weights.h"
 #include "support.h"
 #include "zoo/catalog.h"
@@ -109,12 +110,7 @@ INSTANTIATE_TEST_SUITE_P(Zoo, Family,
                          testing::Values("timm/efficientnet_lite0@64", "pycls/EfficientNet-B0@64", "elasticvit/min1", "torchvision/inception_v3@96", "timm/levit_128s", "timm/mnasnet_small@64",
                                          "coral/mobilenetv1_025@64", "timm/mobilenetv2_035@64", "timm/mobilenetv3_small_050@64", "timm/regnety_002@64", "timm/resnet18@64", "sketch/selector",
                                          "timm/deit_tiny_patch16_224", "pycls/ViT_C-1GF@64"),
-                         [](const auto& info) {
-                           std::string name = info.param;
-                           for (char& c : name)
-                             if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
-                           return name;
-                         });
+                         test::parameter_name);
 
 }  // namespace
 }  // namespace hone
