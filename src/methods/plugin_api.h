@@ -2,11 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "core/error.h"
 #include "run/report.h"
+#include "zoo/catalog.h"
+#include "zoo/elasticvit.h"
 
 namespace hone::methods {
 
@@ -18,5 +21,37 @@ struct EvalRequest {
 
 // extern "C" symbol of the library: hone_eval_run.
 using EvalRun = void(const EvalRequest& request, Result<Report>& reply);
+
+namespace space = hone::elasticvit;
+
+// How well a member does with the weights that it inherits, after its BatchNorm statistics were measured anew.
+struct MemberScore {
+  double accuracy = 0, loss = 0;   // top-1 share and cross-entropy
+  int64_t images = 0;
+};
+
+struct SupernetRequest {
+  std::string run;                    // directory of a supernet run
+  int threads = 1;                    // of libtorch
+  int64_t calibration_batches = -1;   // training batches that statistics are measured on; -1: what the run's recipe says
+  int64_t images = 0;                 // of the split that scores use, the first ones of a seeded order; 0: all
+  std::vector<std::string> settings;  // "table.key=value" over the run's recipe (where the data lie)
+};
+
+// A trained supernet, opened for search and export. Calibrated statistics are kept by member, so that asking twice costs
+// nothing. Not thread-safe: open one for each thread.
+class Supernet {
+ public:
+  virtual ~Supernet() = default;
+  virtual const space::Space& space() const = 0;
+  // `split`: "search" (training pictures that no step trained on), or "val". A member outside the space: Code::usage with
+  // the gene and its choices.
+  virtual Result<MemberScore> score(const space::Member& member, const std::string& split) = 0;
+  // The member by itself: its Graph with the sliced weights and its own statistics inside, and in the metadata where they come from.
+  virtual Result<Network> network(const space::Member& member) = 0;
+};
+
+// extern "C" symbol of the library: hone_supernet_open. Errors: no run directory, a run of another task, no checkpoint yet.
+using SupernetOpen = void(const SupernetRequest& request, Result<std::unique_ptr<Supernet>>& reply);
 
 }  // namespace hone::methods

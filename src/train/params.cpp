@@ -50,7 +50,7 @@ Result<Params> Params::of(const Graph& graph, uint64_t seed, bool channels_last)
   for (const Node& node : filled.nodes)
     if ((node.type == "Conv" || node.type == "ConvTranspose") && node.inputs.size() > 1)
       if (const auto found = params.by_name_.find(filled.value(node.inputs[1]).name); found != params.by_name_.end())
-        params.entries_[found->second].kernel = true;
+        params.entries_[found->second].centred = 2;
   return params;
 }
 
@@ -83,7 +83,7 @@ Result<at::Tensor> Params::slice(const Entry& entry, at::IntArrayRef shape) cons
   }
   for (int64_t d = 0; d < part.dim(); ++d) {
     const int64_t size = shape[static_cast<size_t>(d)], extra = part.size(d) - size;
-    if (extra > 0) part = part.narrow(d, entry.kernel && d >= 2 ? extra / 2 : 0, size);
+    if (extra > 0) part = part.narrow(d, entry.centred >= 0 && d >= entry.centred ? extra / 2 : 0, size);
   }
   return part;
 }
@@ -119,6 +119,16 @@ int64_t Params::set_parts(const std::string& pattern, int64_t parts) {
   for (Entry& entry : entries_)
     if (matches(pattern, entry.name)) {
       entry.parts = parts;
+      ++count;
+    }
+  return count;
+}
+
+int64_t Params::set_centred(const std::string& pattern, int64_t first) {
+  int64_t count = 0;
+  for (Entry& entry : entries_)
+    if (matches(pattern, entry.name)) {
+      entry.centred = first;
       ++count;
     }
   return count;

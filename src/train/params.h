@@ -23,7 +23,7 @@ class Params {
     at::Tensor tensor;     // a leaf; requires_grad follows `trainable`
     bool buffer = false;   // BatchNorm statistics and the like: saved, averaged, never stepped
     bool trainable = true; // false: frozen; always false for a buffer
-    bool kernel = false;   // weight of a convolution: dimensions from the third on are spatial, and cropped at the centre
+    int64_t centred = -1;  // first dimension that a slice takes from the middle: 2 of a convolution's weight (spatial), -1: none
     int64_t parts = 1;     // dimension 0 is this many equal parts (3: q, k and v in one table); a slice takes the head of each
   };
 
@@ -49,6 +49,8 @@ class Params {
   int64_t set_trainable(const std::string& pattern, bool trainable);
   // Declares the parts of dimension 0 (see Entry) of what matches; returns how many.
   int64_t set_parts(const std::string& pattern, int64_t parts);
+  // Declares from which dimension on (see Entry) slices of what matches are central; returns how many.
+  int64_t set_centred(const std::string& pattern, int64_t first);
 
   Params clone() const;                       // deep copy, detached and frozen (a teacher, an average)
   void to(at::Device device);
