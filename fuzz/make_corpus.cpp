@@ -9,6 +9,7 @@
 #include "formats/onnx_read.h"
 #include "ir/op.h"
 #include "ir/text.h"
+#include "measure/device_table.h"
 #include "retrieval/graph.h"
 #include "retrieval/store_layout.h"
 #include "zoo/catalog.h"
@@ -121,6 +122,21 @@ void stores(const std::string& folder) {
   store(folder, "embedding_store", "graph_of_two_levels", print_graph_file(g));
 }
 
+// A table as hone writes it, one without networks, and one of somebody else's.
+void device_tables(const std::string& folder) {
+  DeviceTable t;
+  t.device = {"a \"box\"", "AMD EPYC", 2, "openvino", "2026.4", 1, "f32", "cpu time", 5.25, "2026-11-23T14:05:00Z", "2026-11-23T14:15:00Z", 600.25, "0.1.0", ""};
+  t.space = "elasticvit";
+  for (const char* block : {"attention side=14 width=64 value=2", "attention side=7 width=64 value=2", "feed_forward side=14 width=64 mlp=2", "head side=4 width=256"})
+    t.rows.push_back({*parse_block(block), {0.4253 + 0.1 * static_cast<double>(t.rows.size()), 0.42, 0.93, 12}, ""});
+  store(folder, "device_table", "blocks", print_table(t));
+  t.rows.push_back({*parse_block("cut:0123456789ab in=64 side=56 out=64 macs=1234567 elements=99 weights=3"), {1e-3, 0, 0, 0}, "Conv3x3/2"});
+  t.networks.push_back({"elasticvit/S1", {{t.rows[0].block, 3}, {t.rows[4].block, 1}}, 1234567, {5.1, 5.0, 5.2, 30}});
+  t.networks.push_back({"elasticvit/S2", {{t.rows[1].block, 2}, {t.rows[2].block, 1}}, 2234567, {6.1, 6.0, 6.2, 30}});
+  store(folder, "device_table", "networks", print_table(t));
+  store(folder, "device_table", "columns", "# two devices\nconv 16 16 16 e3 s1 k3 se | 0.1343 0.05633\nattn 14 64 v2 | 1.5 0.7\nmbpool 2 160 | 1.6 1.09\n");
+}
+
 // Requests as the page sends them, and ones at the edges of what is taken.
 void requests(const std::string& folder) {
   const auto head = [](const std::string& line, const std::string& more = "") { return line + " HTTP/1.1\r\nHost: localhost\r\n" + more + "\r\n"; };
@@ -176,6 +192,7 @@ int main(int argc, char** argv) {
   safetensors("wraps", R"({"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0]}})", 0);
   strokes(folder);
   stores(folder);
+  device_tables(folder);
   containers(folder);
   requests(folder);
   // One network of each family.
