@@ -10,6 +10,7 @@
 #include <numeric>
 
 #include "core/rng.h"
+#include "measure/machine.h"
 
 namespace hone {
 
@@ -120,7 +121,7 @@ Basis choose_basis(const std::vector<Work>& all, bool one_thread) {
   return Basis::undisturbed;
 }
 
-Timing summarise(const Work& w, Basis basis, const TimingOptions& o) {
+Timing summarise(const Work& w, Basis basis, const TimingOptions& o, double others) {
   Timing t;
   t.name = w.candidate->name;
   t.basis = basis;
@@ -152,6 +153,7 @@ Timing summarise(const Work& w, Basis basis, const TimingOptions& o) {
   if (t.interval.confidence < o.confidence) t.doubt = fmt::format("only {} rounds count", good.size());
   else if (std::fabs(t.drift) > kRepeatable) t.doubt = fmt::format("the halves of the measurement differ by {}", percent(std::fabs(t.drift)));
   else if (width > kRepeatable / std::sqrt(2.)) t.doubt = fmt::format("the median is known to {} only", percent(width));
+  else if (others > kQuiet) t.doubt = fmt::format("other processes kept {:.1f} processors busy", others);
   else if (basis == Basis::all) t.doubt = "other processes took the processors during most runs";
   t.steady = t.doubt.empty();
   return t;
@@ -171,6 +173,10 @@ TimingClock TimingClock::machine() {
             rusage usage{};
             ::getrusage(RUSAGE_SELF, &usage);
             return static_cast<int64_t>(usage.ru_nivcsw);
+          },
+          [] {
+            const ProcessorTime t = processor_time();
+            return (t.busy + t.stolen - t.own) * 1000;
           }};
 }
 
@@ -203,7 +209,7 @@ Result<Measurement> measure(const std::vector<Candidate>& candidates, const Timi
   Rng rng(o.seed);
   std::vector<size_t> order(all.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  const double begin = clock.wall_ms();
+  const double begin = clock.wall_ms(), others_begin = clock.others_ms ? clock.others_ms() : 0;
   double elapsed = 0;
   int64_t next_check = o.min_rounds;
   for (int64_t round = 0; round < o.max_rounds; ++round) {
@@ -232,7 +238,8 @@ Result<Measurement> measure(const std::vector<Candidate>& candidates, const Timi
   m.confidence = o.confidence;
   m.seconds = elapsed;
   const Basis basis = choose_basis(all, o.one_thread);
-  for (const Work& w : all) m.timings.push_back(summarise(w, basis, o));
+  const double others = clock.others_ms && elapsed > 0 ? (clock.others_ms() - others_begin) / (elapsed * 1000) : 0;
+  for (const Work& w : all) m.timings.push_back(summarise(w, basis, o, others));
   return m;
 }
 

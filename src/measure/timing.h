@@ -42,6 +42,7 @@ struct TimingClock {
   std::function<double()> wall_ms;         // never goes back
   std::function<double()> cpu_ms;          // of the whole process
   std::function<int64_t()> preemptions;    // involuntary context switches of the whole process so far
+  std::function<double()> others_ms;       // processor time of everything else so far, other guests of the host included; may be empty
 
   static TimingClock machine();
 };
@@ -72,6 +73,9 @@ struct Timing {
   std::vector<double> series;  // one value a round; NaN for a round without an undisturbed group
 };
 inline constexpr double kRepeatable = 0.03;
+// Processors that others keep busy while a time still counts as steady. Even on a core of its own, work shares caches,
+// memory and often the core's units with what runs beside it, and at another hour something else runs there.
+inline constexpr double kQuiet = 0.15;
 
 // Time of candidate `a` over that of `b`, from their values in the same rounds.
 struct TimeRatio {

@@ -16,12 +16,13 @@ namespace {
 struct Machine {
   double wall = 0, cpu = 0;
   int64_t preempted = 0;
+  double others = 0;  // processors that other processes keep busy
   double slow = 1;  // factor of everything that runs
   Rng rng{11};
   std::vector<std::string> visits;  // names in the order of running, repeats once
 
   TimingClock clock() {
-    return {[this] { return wall; }, [this] { return cpu; }, [this] { return preempted; }};
+    return {[this] { return wall; }, [this] { return cpu; }, [this] { return preempted; }, [this] { return others * wall; }};
   }
   void work(double ms) { wall += ms * slow, cpu += ms * slow; }
   // A run of about `ms` with a noise of `noise` (relative, uniform).
@@ -50,6 +51,16 @@ TEST(Timing, MedianAndIntervalOfAQuietMachine) {
   EXPECT_EQ(t.runs_per_group, 1);
   EXPECT_GE(t.rounds, 12);
   EXPECT_LT(r->seconds, 10);  // it was precise enough before the time was up
+}
+
+TEST(Timing, ATimeBesideBusyNeighboursIsInDoubt) {
+  Machine m;
+  m.others = 0.1;
+  EXPECT_TRUE(measure({m.candidate("a", 5)}, {}, m.clock())->timings[0].steady);
+  m.others = 0.8;
+  const auto r = measure({m.candidate("a", 5)}, {}, m.clock());
+  EXPECT_FALSE(r->timings[0].steady);
+  EXPECT_EQ(r->timings[0].doubt, "other processes kept 0.8 processors busy");
 }
 
 TEST(Timing, WarmUpLastsUntilTheTimeSettles) {
