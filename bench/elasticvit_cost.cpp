@@ -3,11 +3,11 @@
 
 #include <vector>
 
-#include "zoo/elasticvit_cost.h"
+#include "zoo/space_cost.h"
 
 namespace {
 
-using namespace hone::elasticvit;
+using namespace hone::space;
 
 void BM_CostOfRandomMember(benchmark::State& state) {
   const auto table = CostTable::make();

@@ -42,7 +42,7 @@ bool exists(const std::string& path) {
 
 Result<BuildPlan> plan(const Options& o) {
   const auto seed = static_cast<uint64_t>(o.seed.value_or(1));
-  if (o.space) return plan_for(elasticvit::published_space(), *o.space, seed);
+  if (o.space) return plan_for(space::published_space(), *o.space, seed);
   std::vector<Network> networks;
   for (const std::string& net : o.nets) {
     HONE_TRY_ASSIGN(Network n, open_network(net));
@@ -113,7 +113,7 @@ Result<std::vector<Probe>> probes_for(const Options& o, const DeviceTable& table
   Rng rng(static_cast<uint64_t>(o.seed.value_or(1000)));
   const auto wanted = static_cast<size_t>(o.networks.value_or(200));
   while (out.size() < wanted) {
-    HONE_TRY_ASSIGN(Probe p, probe_of(elasticvit::published_space(), elasticvit::sample(elasticvit::published_space(), rng)));
+    HONE_TRY_ASSIGN(Probe p, probe_of(space::published_space(), space::sample(space::published_space(), rng)));
     if (seen.insert(p.name).second) out.push_back(std::move(p));
   }
   return out;

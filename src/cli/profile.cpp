@@ -12,7 +12,7 @@
 #include "cost/odd_channels.h"
 #include "cost/profile.h"
 #include "run/format.h"
-#include "zoo/elasticvit_cost.h"
+#include "zoo/space_cost.h"
 
 namespace hone::cli {
 
@@ -117,8 +117,8 @@ Result<ConventionTotals> counted_as(const std::string& name, const Network& netw
   if (name != "elasticvit") return convention(profile, name);
   if (!network.arch || network.arch->family != "elasticvit")
     return fail(Code::usage, "counts members of the ElasticViT space only, and this is none", "--convention elasticvit", "as in: hone profile elasticvit/S1 --convention elasticvit");
-  HONE_TRY_ASSIGN(const elasticvit::Member member, elasticvit::member_of(elasticvit::published_space(), *network.arch));
-  return ConventionTotals{name, elasticvit::authors_macs(elasticvit::published_space(), member), profile.totals.params, profile.totals.acts};
+  HONE_TRY_ASSIGN(const space::Member member, space::member_of(space::published_space(), *network.arch));
+  return ConventionTotals{name, space::authors_macs(space::published_space(), member), profile.totals.params, profile.totals.acts};
 }
 
 Result<Outcome> run(const Options& o, const TextStyle& style) {

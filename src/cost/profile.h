@@ -63,7 +63,7 @@ struct ConventionTotals {
   int64_t flops = 0, params = 0, acts = 0;
 };
 // Names: pycls fvcore timm torchvision ptflops ptflops-hooks ptflops-aten (docs/counting.md). `elasticvit` is a function
-// of the architecture's encoding, not of the graph; see zoo/elasticvit.h. Unknown name: usage error with the list.
+// of the architecture's encoding, not of the graph; see zoo/space.h. Unknown name: usage error with the list.
 Result<ConventionTotals> convention(const Profile& profile, std::string_view name);
 std::vector<std::string_view> convention_names();
 

@@ -9,7 +9,7 @@
 #include <optional>
 
 #include "ir/builder.h"
-#include "zoo/elasticvit_graph.h"
+#include "zoo/space_graph.h"
 #include "zoo/tokens.h"
 
 namespace hone {
@@ -67,7 +67,7 @@ Status check_sizes(const Block& b) {
     const int64_t v = b.sizes[i], low = names[i] == "se" ? 0 : 1, high = names[i] == "se" ? 1 : names[i] == "side" ? 4096 : names[i] == "in" || names[i] == "out" || names[i] == "width" || names[i] == "channels" || names[i] == "length" ? 1 << 20 : 16;
     if (v < low || v > high) return fail(Code::invalid, fmt::format("{} {} is out of range, {} to {}", names[i], v, low, high), print(b));
   }
-  if (b.kind == "attention" && b.sizes[1] % elasticvit::kHeadDim) return fail(Code::invalid, fmt::format("an attention's width is a multiple of {}", elasticvit::kHeadDim), print(b));
+  if (b.kind == "attention" && b.sizes[1] % space::kHeadDim) return fail(Code::invalid, fmt::format("an attention's width is a multiple of {}", space::kHeadDim), print(b));
   return {};
 }
 
@@ -138,9 +138,9 @@ BlockWork raw_work(const Block& b) {
     return {9 * s[1] * s[2] * n, s[1] * s[0] * s[0] + s[2] * n, 9 * s[1] * s[2] + 2 * s[2]};
   }
   if (b.kind == "mobile") return mobile_work(s[0], s[1], s[2], s[3], s[4], s[5], s[6] != 0);
-  if (b.kind == "downsample") return mobile_work(s[0], s[1], s[2], elasticvit::kDownsampleExpand, s[3], 3, true);
+  if (b.kind == "downsample") return mobile_work(s[0], s[1], s[2], space::kDownsampleExpand, s[3], 3, true);
   if (b.kind == "attention") {
-    const double n = s[0] * s[0], c = s[1], v = s[2] * c, heads = c / elasticvit::kHeadDim, span = 2 * s[0] - 1;
+    const double n = s[0] * s[0], c = s[1], v = s[2] * c, heads = c / space::kHeadDim, span = 2 * s[0] - 1;
     return {n * c * (2 * c + v) + 9 * n * v + n * n * (c + v) + n * v * c, n * c * (2 + s[2]) + 2 * heads * n * n + n * v + n * c,
             2 * c + c * (2 * c + v) + 9 * v + heads * span * span + v * c + c};
   }
@@ -149,8 +149,8 @@ BlockWork raw_work(const Block& b) {
     return {2 * n * m * c * c, n * c * (2 * m + 2), 2 * c + 2 * m * c * c + m * c + c};
   }
   if (b.kind == "head") {
-    const elasticvit::Space& space = elasticvit::published_space();
-    const double n = s[0] * s[0], c = s[1], wide = elasticvit::kHeadExpand * c, hidden = static_cast<double>(space.head_width), classes = static_cast<double>(space.classes);
+    const space::Space& space = space::published_space();
+    const double n = s[0] * s[0], c = s[1], wide = space::kHeadExpand * c, hidden = static_cast<double>(space.head_width), classes = static_cast<double>(space.classes);
     return {n * c * wide + wide * hidden + hidden * classes, 12 * n * c, c * wide + wide + 2 * wide + wide * hidden + hidden + hidden * classes + classes};
   }
   if (b.kind == "frame") return {};
@@ -168,65 +168,61 @@ namespace {
 
 class Joined {
  public:
-  void add(std::string kind, std::vector<int64_t> sizes, int64_t count = 1) {
-    if (count < 1) return;
+  void add(std::string kind, std::vector<int64_t> sizes) {
     Block b{std::move(kind), std::move(sizes)};
     for (BlockCount& c : blocks)
       if (c.block == b) {
-        c.count += count;
+        ++c.count;
         return;
       }
-    blocks.push_back({std::move(b), count});
+    blocks.push_back({std::move(b), 1});
   }
   std::vector<BlockCount> blocks;
 };
 
-struct StageSizes {
-  bool mobile = true, se = false;
-  int64_t depth = 1, width = 0, stride = 1, expand = 1, kernel = 3, value = 2;  // expand: MLP ratio of a transformer
-};
+std::vector<int64_t> genes_of(const Stage& s, const char* key, int64_t value) {
+  std::vector<int64_t> out = option_ints(s.options, key);
+  out.resize(static_cast<size_t>(s.depth), value);
+  return out;
+}
 
-std::vector<BlockCount> walk(int64_t resolution, int64_t channels, int64_t stem, const std::vector<StageSizes>& stages) {
+}  // namespace
+
+bool has_blocks(const Arch& a) {
+  const space::Space& published = space::published_space();
+  return a.family == "elasticvit" && a.activation == "hard_swish" && a.options.empty() && a.stem.options.empty() && a.head.kind == "mb_pool" && a.head.options.empty() &&
+         a.head.width == published.head_width && a.head.classes == published.classes &&
+         std::all_of(a.stages.begin(), a.stages.end(), [](const Stage& s) { return s.activation.empty() && !s.options.contains("shortcut"); });
+}
+
+Result<std::vector<BlockCount>> blocks_of(const space::Space& space, const space::Member& member) {
+  HONE_TRY(check(space, member));
+  return blocks_of(to_arch(space, member, "a member of " + space.name));
+}
+
+Result<std::vector<BlockCount>> blocks_of(const Arch& arch) {
+  if (!has_blocks(arch)) return fail(Code::usage, "is not built of the blocks of ElasticViT", arch.name);
+  HONE_TRY(check(arch));
   Joined out;
-  out.add("first_conv", {resolution, channels, stem});
-  int64_t side = halved(resolution, 2), width = stem;
-  for (const StageSizes& s : stages) {
-    const int64_t after = halved(side, s.stride);
-    if (s.mobile) {
-      out.add("mobile", {side, width, s.width, s.expand, s.stride, s.kernel, s.se});
-      out.add("mobile", {after, s.width, s.width, s.expand, 1, s.kernel, s.se}, s.depth - 1);
+  out.add("first_conv", {arch.resolution, arch.channels, arch.stem.width});
+  int64_t side = halved(arch.resolution, 2), width = arch.stem.width;
+  for (const Stage& s : arch.stages) {
+    const int64_t after = halved(side, s.stride), ratio = static_cast<int64_t>(s.expand);
+    const auto depth = static_cast<size_t>(s.depth);
+    if (s.block == "mobile") {
+      const auto expands = genes_of(s, "expands", ratio), kernels = genes_of(s, "kernels", s.kernel);
+      for (size_t i = 0; i < depth; ++i) out.add("mobile", {i == 0 ? side : after, i == 0 ? width : s.width, s.width, expands[i], i == 0 ? s.stride : 1, kernels[i], s.se > 0});
     } else {
+      const auto values = genes_of(s, "values", option_int(s.options, "value_scale", 2)), mlps = genes_of(s, "mlps", ratio);
       out.add("downsample", {side, width, s.width, s.stride});
-      out.add("attention", {after, s.width, s.value}, s.depth);
-      out.add("feed_forward", {after, s.width, s.expand}, s.depth);
+      for (size_t i = 0; i < depth; ++i) out.add("attention", {after, s.width, values[i]});
+      for (size_t i = 0; i < depth; ++i) out.add("feed_forward", {after, s.width, mlps[i]});
     }
     side = after;
     width = s.width;
   }
   out.add("head", {side, width});
   return out.blocks;
-}
-
-}  // namespace
-
-std::vector<BlockCount> blocks_of(const elasticvit::Space& space, const elasticvit::Member& m) {
-  std::vector<StageSizes> stages;
-  for (size_t i = 0; i < m.stages; ++i) {
-    const auto& c = space.stages[i];
-    const auto& g = m.stage[i];
-    const bool mobile = c.block == elasticvit::Block::mobile;
-    stages.push_back({mobile, c.se, g.depth, g.width, c.stride, mobile ? g.expand : g.mlp, g.kernel, g.value});
-  }
-  return walk(m.resolution, 3, m.stage[0].width, stages);
-}
-
-Result<std::vector<BlockCount>> blocks_of(const Arch& arch) {
-  if (arch.family != "elasticvit") return fail(Code::usage, fmt::format("is of family {}, not elasticvit", arch.family), arch.name);
-  HONE_TRY(check(arch));
-  std::vector<StageSizes> stages;
-  for (const Stage& s : arch.stages)
-    stages.push_back({s.block == "mobile", s.se > 0, s.depth, s.width, s.stride, static_cast<int64_t>(s.expand), s.kernel, option_int(s.options, "value_scale", 2)});
-  return walk(arch.resolution, arch.channels, arch.stem.width, stages);
 }
 
 Result<Graph> block_graph(const Block& block) {
@@ -236,12 +232,12 @@ Result<Graph> block_graph(const Block& block) {
   Builder b(print(block));
   const ValueId x = b.input("x", DType::f32, {1, s[1], s[0], s[0]});
   ValueId y = x;
-  if (block.kind == "first_conv") y = elasticvit::first_conv(b, x, s[2]);
-  if (block.kind == "mobile") y = elasticvit::mobile_block(b, x, {s[2], s[3], s[5], s[4], s[6] != 0});
-  if (block.kind == "downsample") y = elasticvit::mobile_block(b, x, {s[2], elasticvit::kDownsampleExpand, 3, s[3], true});
-  if (block.kind == "attention") y = elasticvit::attention(b, x, s[2], signed_offsets(b, s[0]));
-  if (block.kind == "feed_forward") y = elasticvit::feed_forward(b, x, s[2]);
-  if (block.kind == "head") y = elasticvit::head(b, x, elasticvit::published_space().head_width, elasticvit::published_space().classes);
+  if (block.kind == "first_conv") y = space::first_conv(b, x, s[2]);
+  if (block.kind == "mobile") y = space::mobile_block(b, x, {s[2], s[3], s[5], s[4], s[6] != 0});
+  if (block.kind == "downsample") y = space::mobile_block(b, x, {s[2], space::kDownsampleExpand, 3, s[3], true});
+  if (block.kind == "attention") y = space::attention(b, x, {s[2]}, signed_offsets(b, s[0]));
+  if (block.kind == "feed_forward") y = space::feed_forward(b, x, {s[2]});
+  if (block.kind == "head") y = space::head(b, x, {space::HeadKind::mb_pool, space::kHeadExpand, space::published_space().head_width, space::published_space().classes});
   b.output(y);
   return b.finish();
 }

@@ -19,7 +19,7 @@
 
 #include "core/error.h"
 #include "ir/graph.h"
-#include "zoo/elasticvit.h"
+#include "zoo/space.h"
 
 namespace hone {
 
@@ -56,9 +56,11 @@ struct BlockWork {
 BlockWork work_of(const Block& block);
 
 // The blocks of an ElasticViT from first to last, equal ones joined. Sides follow the graph: a stride rounds up.
-std::vector<BlockCount> blocks_of(const elasticvit::Space& space, const elasticvit::Member& member);
-// The same for an Arch of family "elasticvit", member of a space or not; a usage error for other families.
+// A usage error for what has_blocks() does not cover.
+Result<std::vector<BlockCount>> blocks_of(const space::Space& space, const space::Member& member);
 Result<std::vector<BlockCount>> blocks_of(const Arch& arch);
+// Whether these kinds describe the network: family "elasticvit" with the activation, shortcuts, norm and head of the published space.
+bool has_blocks(const Arch& arch);
 
 // The graph of one block of an ElasticViT, without contents. Cuts have none: they come from their network.
 Result<Graph> block_graph(const Block& block);

@@ -33,12 +33,13 @@ BuildPlan::Candidate& candidate(BuildPlan& plan, std::map<Block, size_t>& index,
 
 }  // namespace
 
-Result<Probe> probe_of(const elasticvit::Space& space, const elasticvit::Member& member) {
-  std::string name = elasticvit::print_member(space, member);
+Result<Probe> probe_of(const space::Space& space, const space::Member& member) {
+  std::string name = space::print_member(space, member);
   while (!name.empty() && name.back() == '\n') name.pop_back();
-  const Arch arch = elasticvit::to_arch(space, member, std::move(name));
+  const Arch arch = space::to_arch(space, member, std::move(name));
   HONE_TRY_ASSIGN(const ArchCost cost, count(arch));
-  return Probe{arch.name, blocks_of(space, member), static_cast<double>(cost.acts), [arch] { return build(arch); }};
+  HONE_TRY_ASSIGN(std::vector<BlockCount> blocks, blocks_of(arch));
+  return Probe{arch.name, std::move(blocks), static_cast<double>(cost.acts), [arch] { return build(arch); }};
 }
 
 Result<Probe> probe_of(const Network& network) {
@@ -48,15 +49,17 @@ Result<Probe> probe_of(const Network& network) {
   return Probe{network.name, std::move(blocks), static_cast<double>(p.totals.acts), [graph]() -> Result<Graph> { return graph; }};
 }
 
-Result<BuildPlan> plan_for(const elasticvit::Space& space, const std::string& name, uint64_t seed, size_t members, size_t networks) {
+Result<BuildPlan> plan_for(const space::Space& space, const std::string& name, uint64_t seed, size_t members, size_t networks) {
   BuildPlan plan;
   plan.space = name;
   Rng rng(seed);
   std::map<Block, size_t> index;
-  for (size_t i = 0; i < members; ++i)
-    for (const BlockCount& c : blocks_of(space, elasticvit::sample(space, rng))) candidate(plan, index, c.block).often += static_cast<double>(c.count) / static_cast<double>(members);
+  for (size_t i = 0; i < members; ++i) {
+    HONE_TRY_ASSIGN(const std::vector<BlockCount> blocks, blocks_of(space, space::sample(space, rng)));
+    for (const BlockCount& c : blocks) candidate(plan, index, c.block).often += static_cast<double>(c.count) / static_cast<double>(members);
+  }
   for (size_t i = 0; i < networks; ++i) {
-    HONE_TRY_ASSIGN(Probe p, probe_of(space, elasticvit::sample(space, rng)));
+    HONE_TRY_ASSIGN(Probe p, probe_of(space, space::sample(space, rng)));
     plan.networks.push_back(std::move(p));
   }
   return plan;
@@ -68,7 +71,7 @@ Result<BuildPlan> plan_for(const std::vector<Network>& networks) {
   auto add = [&](const Network& n) -> Status {
     HONE_TRY_ASSIGN(Probe whole, probe_of(n));
     for (const BlockCount& c : whole.blocks) candidate(plan, index, c.block).often += static_cast<double>(c.count);
-    HONE_TRY_ASSIGN(std::vector<CutBlock> cuts, n.arch && n.arch->family == "elasticvit" ? Result<std::vector<CutBlock>>(std::vector<CutBlock>{}) : cut_blocks(n.graph));
+    HONE_TRY_ASSIGN(std::vector<CutBlock> cuts, n.arch && has_blocks(*n.arch) ? Result<std::vector<CutBlock>>(std::vector<CutBlock>{}) : cut_blocks(n.graph));
     for (CutBlock& c : cuts) {
       Probe& probe = candidate(plan, index, c.block).probe;
       probe.name = c.label;

@@ -35,14 +35,14 @@ struct BuildPlan {
 
 // Members of the space: blocks and how often they occur from `members` of them, sampled uniformly; `networks` further ones
 // for the correction.
-Result<BuildPlan> plan_for(const elasticvit::Space& space, const std::string& name, uint64_t seed, size_t members = 3000, size_t networks = 400);
+Result<BuildPlan> plan_for(const space::Space& space, const std::string& name, uint64_t seed, size_t members = 3000, size_t networks = 400);
 // Given networks, and those that have a rule for scaling also smaller and larger, so that sizes between are covered.
 Result<BuildPlan> plan_for(const std::vector<Network>& networks);
 
 // A probe of a whole network.
 Result<Probe> probe_of(const Network& network);
 // A member, named by its encoding.
-Result<Probe> probe_of(const elasticvit::Space& space, const elasticvit::Member& member);
+Result<Probe> probe_of(const space::Space& space, const space::Member& member);
 
 struct BuildProgress {
   double share = 0;                         // of the time

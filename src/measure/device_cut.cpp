@@ -208,7 +208,7 @@ Result<std::vector<CutBlock>> cut_blocks(const Graph& graph) {
 }
 
 Result<std::vector<BlockCount>> blocks_of(const Network& network) {
-  if (network.arch && network.arch->family == "elasticvit") return blocks_of(*network.arch);
+  if (network.arch && has_blocks(*network.arch)) return blocks_of(*network.arch);
   HONE_TRY_ASSIGN(const std::vector<CutBlock> cuts, cut_blocks(network.graph));
   std::vector<BlockCount> out;
   for (const CutBlock& c : cuts) out.push_back({c.block, c.count});

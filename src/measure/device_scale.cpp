@@ -13,7 +13,7 @@ constexpr int64_t kTries = 3;
 }  // namespace
 
 Result<Prediction> predict(const Predictor& predictor, const Arch& arch) {
-  if (arch.family == "elasticvit") {
+  if (has_blocks(arch)) {
     HONE_TRY_ASSIGN(const std::vector<BlockCount> blocks, blocks_of(arch));
     return predictor(blocks, 0);
   }

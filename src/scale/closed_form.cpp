@@ -43,7 +43,10 @@ Result<ArchCost> count(const Arch& arch) {
 
 Arch shallowest_of_equal_peak(const Arch& arch) {
   Arch shallow = arch;
-  for (Stage& s : shallow.stages) s.depth = std::min<int64_t>(s.depth, 2);
+  for (Stage& s : shallow.stages) {
+    const bool blocks_differ = std::any_of(s.options.begin(), s.options.end(), [](const auto& o) { return std::holds_alternative<std::vector<int64_t>>(o.second); });
+    if (!blocks_differ) s.depth = std::min<int64_t>(s.depth, 2);
+  }
   return shallow;
 }
 

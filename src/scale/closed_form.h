@@ -25,7 +25,8 @@ std::optional<ArchCost> closed_form(const Arch& arch);
 // By the closed form, else from the graph.
 Result<ArchCost> count(const Arch& arch);
 
-// The network with at most two blocks a stage: further blocks repeat the second one's shapes and cannot raise the peak.
+// The network with at most two blocks a stage: further blocks repeat the second one's shapes and cannot raise the peak
+// (stages whose blocks are listed one by one stay whole).
 Arch shallowest_of_equal_peak(const Arch& arch);
 // Peak activation memory (cost/memory.h) at batch 1, from the graph of that network.
 Result<int64_t> peak_memory(const Arch& arch);

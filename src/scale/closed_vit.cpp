@@ -122,7 +122,7 @@ std::optional<Meter> levit(const Arch& arch) {
 
 namespace {
 
-// zoo/elasticvit_graph.cpp: mobile_block. The shortcut is counted at the pooled size.
+// zoo/space_graph.cpp: mobile_block. The shortcut is counted at the pooled size.
 void mobile_block(Meter& m, int64_t width, int64_t expand, int64_t kernel, int64_t stride, bool se) {
   const int64_t in = m.c, inner = in * expand;
   auto conv_norm = [&](int64_t out, int64_t k, int64_t s, int64_t groups) {
@@ -143,6 +143,11 @@ void mobile_block(Meter& m, int64_t width, int64_t expand, int64_t kernel, int64
 
 std::optional<Meter> elasticvit(const Arch& arch) {
   constexpr int64_t kHead = 16, kDownsampleExpand = 6, kHeadExpand = 6;
+  // Search spaces have options that ElasticViT's own networks do not need; those are counted on the graph.
+  if (!arch.options.empty() || !arch.stem.options.empty() || !arch.head.options.empty() || arch.head.kind != "mb_pool" || arch.head.width < 1) return std::nullopt;
+  for (const Stage& s : arch.stages)
+    for (const auto& [key, value] : s.options)
+      if (key != "value_scale") return std::nullopt;
   Meter m(arch.channels, arch.resolution);
   m.conv(arch.stem.width, 3, 2);
   m.norm();

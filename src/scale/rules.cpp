@@ -6,7 +6,7 @@
 #include <array>
 #include <cmath>
 
-#include "zoo/elasticvit.h"
+#include "zoo/space.h"
 
 namespace hone {
 
@@ -157,7 +157,7 @@ int64_t nearest(const std::vector<int64_t>& choices, double wish, int64_t at_lea
 // instead, so that the result is a member of the supernet again.
 Arch scale_elasticvit(const Arch& base, const Factors& f, Rounding rounding) {
   const Round round = rounder(base, rounding, Rounding::pycls);
-  const elasticvit::Space& space = elasticvit::published_space();
+  const space::Space& space = space::published_space();
   const bool legal = rounding == Rounding::space && base.stages.size() == space.stages.size();
   Arch a = base;
   int64_t least = 0;
@@ -168,8 +168,8 @@ Arch scale_elasticvit(const Arch& base, const Factors& f, Rounding rounding) {
       s.width = nearest(space.stages[i].widths, static_cast<double>(s.width) * f.w, least);
     } else {
       s.depth = round.depth(s.depth, f.d);
-      s.width = std::max(least, round.width(s.width, f.w, s.block == "transformer" ? elasticvit::kHeadDim : 8));
-      if (s.block == "transformer") s.width = (s.width + elasticvit::kHeadDim - 1) / elasticvit::kHeadDim * elasticvit::kHeadDim;
+      s.width = std::max(least, round.width(s.width, f.w, s.block == "transformer" ? space::kHeadDim : 8));
+      if (s.block == "transformer") s.width = (s.width + space::kHeadDim - 1) / space::kHeadDim * space::kHeadDim;
     }
     least = s.width;
   }

@@ -13,7 +13,7 @@
 #include "core/nearest.h"
 #include "formats/onnx_read.h"
 #include "ir/text.h"
-#include "zoo/elasticvit.h"
+#include "zoo/space.h"
 #include "zoo/families.h"
 
 namespace hone {
@@ -163,9 +163,9 @@ Result<Network> open_network(const std::string& net) {
   }
   if (extension == ".json") {
     HONE_TRY_ASSIGN(const std::string text, read_text(net));
-    const elasticvit::Space& space = elasticvit::published_space();
-    HONE_TRY_ASSIGN(const elasticvit::Member member, elasticvit::parse_member(space, text, net));
-    return from_arch(elasticvit::to_arch(space, member, net), net);
+    const space::Space& space = space::published_space();
+    HONE_TRY_ASSIGN(const space::Member member, space::parse_member(space, text, net));
+    return from_arch(space::to_arch(space, member, net), net);
   }
   if (extension == ".hone") {
     HONE_TRY_ASSIGN(const std::string text, read_text(net));

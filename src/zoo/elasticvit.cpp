@@ -1,120 +1,11 @@
-#include "zoo/elasticvit.h"
-
+// The family "elasticvit": the builder that every search space uses, and the published members of the space "elasticvit".
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
-#include <algorithm>
+#include "zoo/families.h"
+#include "zoo/space.h"
+#include "zoo/space_graph.h"
 
-#include "core/checked.h"
-
-namespace hone::elasticvit {
-
-namespace {
-
-std::vector<int64_t> range(int64_t first, int64_t last, int64_t step = 1) {
-  std::vector<int64_t> out;
-  for (int64_t v = first; v <= last; v += step) out.push_back(v);
-  return out;
-}
-
-bool contains(const std::vector<int64_t>& choices, int64_t v) { return std::find(choices.begin(), choices.end(), v) != choices.end(); }
-
-Status check_gene(const std::string& stage, const char* gene, int64_t v, const std::vector<int64_t>& choices) {
-  if (choices.empty() ? v == 0 : contains(choices, v)) return {};
-  if (choices.empty()) return fail(Code::invalid, fmt::format("{} {} in a stage that has no such gene", gene, v), stage);
-  return fail(Code::invalid, fmt::format("{} {} is not in the space", gene, v), stage, fmt::format("allowed: {}", fmt::join(choices, ", ")));
-}
-
-template <class Pick>
-Member pick_all(const Space& space, Pick pick) {
-  Member m;
-  m.resolution = static_cast<int32_t>(pick(space.resolutions));
-  m.stages = static_cast<uint32_t>(space.stages.size());
-  for (size_t i = 0; i < space.stages.size(); ++i) {
-    const StageChoices& c = space.stages[i];
-    auto gene = [&](const std::vector<int64_t>& choices) { return choices.empty() ? 0 : static_cast<int32_t>(pick(choices)); };
-    m.stage[i] = {gene(c.widths), gene(c.depths), gene(c.expands), gene(c.kernels), gene(c.mlps), gene(c.values)};
-  }
-  return m;
-}
-
-Int count(const std::vector<int64_t>& choices) { return std::max<int64_t>(1, static_cast<int64_t>(choices.size())); }
-Int choices_without_width(const StageChoices& c) { return count(c.depths) * count(c.expands) * count(c.kernels) * count(c.mlps) * count(c.values); }
-std::optional<int64_t> value(Int n) { return n.ok() ? std::optional(n.value()) : std::nullopt; }
-
-}  // namespace
-
-const Space& published_space() {
-  static const Space space = [] {
-    const std::vector<int64_t> kernels{3, 5}, expands = range(3, 6), values = range(2, 4), mlps = range(2, 5);
-    Space s;
-    s.resolutions = {128, 160, 176, 192, 224, 256};
-    s.stages = {
-        {"stem", Block::mobile, 1, false, range(1, 2), {16, 24}, {1}, kernels, {}, {}},
-        {"C1", Block::mobile, 2, false, range(2, 5), range(16, 32, 8), expands, kernels, {}, {}},
-        {"C2", Block::mobile, 2, true, range(2, 6), range(16, 48, 8), expands, kernels, {}, {}},
-        {"T1", Block::transformer, 2, true, range(1, 5), range(48, 96, 16), {}, {}, mlps, values},
-        {"T2", Block::transformer, 1, true, range(1, 6), range(80, 160, 16), {}, {}, mlps, values},
-        {"T3", Block::transformer, 2, true, range(1, 6), range(144, 288, 16), {}, {}, mlps, values},
-        {"T4", Block::transformer, 2, true, range(1, 6), range(160, 320, 16), {}, {}, mlps, values},
-    };
-    return s;
-  }();
-  return space;
-}
-
-std::optional<int64_t> size(const Space& space) {
-  // ways[j]: partial members whose last width is the j-th choice of the stage.
-  std::vector<Int> ways;
-  const std::vector<int64_t>* widths = nullptr;
-  for (const StageChoices& c : space.stages) {
-    std::vector<Int> next;
-    for (int64_t w : c.widths) {
-      Int sum = widths ? 0 : static_cast<int64_t>(space.resolutions.size());
-      for (size_t j = 0; widths && j < widths->size(); ++j)
-        if ((*widths)[j] <= w) sum += ways[j];
-      next.push_back(sum * choices_without_width(c));
-    }
-    ways = std::move(next);
-    widths = &c.widths;
-  }
-  Int total = 0;
-  for (Int n : ways) total += n;
-  return value(total);
-}
-
-std::optional<int64_t> size_of_paper(const Space& space) {
-  Int total = static_cast<int64_t>(space.resolutions.size());
-  if (!space.stages.empty()) total *= count(space.stages[0].widths);
-  for (const StageChoices& c : space.stages) total *= choices_without_width(c) * count(c.widths);
-  return value(total);
-}
-
-Member smallest(const Space& space) {
-  return pick_all(space, [](const auto& choices) { return choices.front(); });
-}
-Member largest(const Space& space) {
-  return pick_all(space, [](const auto& choices) { return choices.back(); });
-}
-
-Status check(const Space& space, const Member& m) {
-  HONE_TRY(check_gene("", "resolution", m.resolution, space.resolutions));
-  if (m.stages != space.stages.size()) return fail(Code::invalid, fmt::format("{} stages, the space has {}", m.stages, space.stages.size()));
-  for (size_t i = 0; i < m.stages; ++i) {
-    const StageChoices& c = space.stages[i];
-    const Genes& g = m.stage[i];
-    HONE_TRY(check_gene(c.name, "width", g.width, c.widths));
-    HONE_TRY(check_gene(c.name, "depth", g.depth, c.depths));
-    HONE_TRY(check_gene(c.name, "expansion ratio", g.expand, c.expands));
-    HONE_TRY(check_gene(c.name, "kernel", g.kernel, c.kernels));
-    HONE_TRY(check_gene(c.name, "MLP ratio", g.mlp, c.mlps));
-    HONE_TRY(check_gene(c.name, "V scale", g.value, c.values));
-    if (i > 0 && g.width < m.stage[i - 1].width)
-      return fail(Code::invalid, fmt::format("width {} is below the {} of {}", g.width, m.stage[i - 1].width, space.stages[i - 1].name), c.name,
-                  "widths may not fall from stage to stage");
-  }
-  return {};
-}
+namespace hone::space {
 
 const std::vector<Named>& named_members() {
   static const std::vector<Named> all = [] {
@@ -124,9 +15,9 @@ const std::vector<Named>& named_members() {
       std::string_view name;
       int32_t resolution;
       std::array<int32_t, 7> width, depth;
-      std::array<int32_t, 2> expand;
-      std::array<int32_t, 3> kernel;
-      std::array<int32_t, 4> mlp, value;
+      std::array<uint8_t, 2> expand;
+      std::array<uint8_t, 3> kernel;
+      std::array<uint8_t, 4> mlp, value;
     };
     static constexpr Row rows[] = {
         {"T1", 128, {16, 24, 32, 64, 96, 176, 272}, {1, 2, 3, 1, 1, 1, 1}, {3, 3}, {3, 3, 3}, {2, 2, 3, 4}, {2, 2, 2, 2}},
@@ -146,16 +37,8 @@ const std::vector<Named>& named_members() {
     for (const Row& r : rows) {
       Member m{r.resolution, 7, {}};
       for (size_t i = 0; i < 7; ++i) {
-        Genes& g = m.stage[i];
-        g.width = r.width[i];
-        g.depth = r.depth[i];
-        if (i < 3) {
-          g.expand = i == 0 ? 1 : r.expand[i - 1];
-          g.kernel = r.kernel[i];
-        } else {
-          g.mlp = r.mlp[i - 3];
-          g.value = r.value[i - 3];
-        }
+        const BlockGenes block = i < 3 ? BlockGenes{i == 0 ? uint8_t{1} : r.expand[i - 1], r.kernel[i], 0, 0} : BlockGenes{0, 0, r.mlp[i - 3], r.value[i - 3]};
+        m.stage[i] = shared(r.width[i], r.depth[i], block);
       }
       out.push_back({r.name, m});
     }
@@ -166,103 +49,21 @@ const std::vector<Named>& named_members() {
   return all;
 }
 
-Arch to_arch(const Space& space, const Member& m, std::string name) {
-  Arch a;
-  a.name = std::move(name);
-  a.family = "elasticvit";
-  a.names = "elasticvit";
-  a.resolution = m.resolution;
-  a.activation = "hard_swish";
-  a.stem = {"conv3x3", m.stage[0].width, {}};
-  for (size_t i = 0; i < m.stages; ++i) {
-    const StageChoices& c = space.stages[i];
-    const Genes& g = m.stage[i];
-    Stage s;
-    s.depth = g.depth;
-    s.width = g.width;
-    s.stride = c.stride;
-    s.se = c.se ? 0.25 : 0;
-    if (c.block == Block::mobile) {
-      s.block = "mobile";
-      s.kernel = g.kernel;
-      s.expand = g.expand;
-    } else {
-      s.block = "transformer";
-      s.expand = g.mlp;
-      s.options["value_scale"] = int64_t{g.value};
-    }
-    a.stages.push_back(std::move(s));
-  }
-  a.head.kind = "mb_pool";
-  a.head.width = space.head_width;
-  a.head.classes = space.classes;
-  return a;
-}
+namespace {
 
-Result<Member> member_of(const Space& space, const Arch& a) {
-  const std::string hint = "the authors' counter is a function of the encoding: it counts members of the search space only";
-  auto outside = [&](const std::string& why) { return fail(Code::usage, "no member of the ElasticViT space: " + why, a.name, hint); };
-  if (a.family != "elasticvit" || a.stages.size() != space.stages.size() || space.stages.size() > kMaxStages) return outside("other stages");
-  Member m{static_cast<int32_t>(a.resolution), static_cast<uint32_t>(a.stages.size()), {}};
-  for (size_t i = 0; i < a.stages.size(); ++i) {
-    const Stage& s = a.stages[i];
-    Genes& g = m.stage[i];
-    g.width = static_cast<int32_t>(s.width);
-    g.depth = static_cast<int32_t>(s.depth);
-    if (space.stages[i].block == Block::mobile) {
-      g.expand = static_cast<int32_t>(s.expand);
-      g.kernel = static_cast<int32_t>(s.kernel);
-    } else {
-      g.mlp = static_cast<int32_t>(s.expand);
-      g.value = static_cast<int32_t>(option_int(s.options, "value_scale", 0));
-    }
-  }
-  if (Status s = check(space, m); !s) return outside(s.error().text());
-  if (!equal(to_arch(space, m, a.name), a)) return outside("a setting that the encoding does not hold");
-  return m;
-}
-
-Member sample(const Space& space, Rng& rng) {
-  auto pick = [&rng](const std::vector<int64_t>& choices, size_t from = 0) {
-    return choices.empty() ? 0 : static_cast<int32_t>(choices[from + rng.below(choices.size() - from)]);
-  };
-  Member m;
-  m.resolution = pick(space.resolutions);
-  m.stages = static_cast<uint32_t>(space.stages.size());
-  int32_t width = 0;
-  for (size_t i = 0; i < space.stages.size(); ++i) {
-    const StageChoices& c = space.stages[i];
-    size_t from = 0;  // uniform among the widths >= the last one is what redrawing until it fits gives
-    while (from + 1 < c.widths.size() && c.widths[from] < width) ++from;
-    Genes& g = m.stage[i];
-    g.depth = pick(c.depths);
-    g.width = width = pick(c.widths, from);
-    g.expand = pick(c.expands);
-    g.kernel = pick(c.kernels);
-    g.mlp = pick(c.mlps);
-    g.value = pick(c.values);
-  }
-  return m;
-}
-
-Space above(const Space& space, const Member& floor) {
-  Space out = space;
-  auto cut = [](std::vector<int64_t>& choices, int64_t least) { std::erase_if(choices, [least](int64_t v) { return v < least; }); };
-  cut(out.resolutions, floor.resolution);
-  int32_t least_mlp = INT32_MAX;
-  for (size_t i = 0; i < floor.stages; ++i)
-    if (floor.stage[i].mlp) least_mlp = std::min(least_mlp, floor.stage[i].mlp);
-  for (size_t i = 0; i < out.stages.size(); ++i) {
-    StageChoices& c = out.stages[i];
-    const Genes& g = floor.stage[i];
-    cut(c.widths, g.width);
-    cut(c.depths, g.depth);
-    cut(c.expands, g.expand);
-    cut(c.kernels, g.kernel);
-    cut(c.values, g.value);
-    if (!c.mlps.empty()) cut(c.mlps, least_mlp);
-  }
+std::vector<Arch> published_elasticvit() {
+  std::vector<Arch> out;
+  for (const Named& n : named_members()) out.push_back(to_arch(published_space(), n.member, fmt::format("elasticvit/{}", n.name)));
   return out;
 }
 
-}  // namespace hone::elasticvit
+}  // namespace
+
+}  // namespace hone::space
+
+namespace hone {
+Family elasticvit_family() {
+  return {"elasticvit", space::build_member, space::published_elasticvit, nullptr,
+          "expand:integer expands:integers head_dim:integer kernels:integers mlps:integers norm:text shortcut:text stride:integer value_scale:integer values:integers"};
+}
+}  // namespace hone

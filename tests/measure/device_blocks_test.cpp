@@ -10,21 +10,23 @@
 namespace hone {
 namespace {
 
-using elasticvit::Member;
-using elasticvit::published_space;
+using space::Member;
+using space::published_space;
 
 std::vector<Member> some_members(int n, uint64_t seed) {
   Rng rng(seed);
   std::vector<Member> out;
-  for (const auto& named : elasticvit::named_members()) out.push_back(named.member);
-  for (int i = 0; i < n; ++i) out.push_back(elasticvit::sample(published_space(), rng));
+  for (const auto& named : space::named_members()) out.push_back(named.member);
+  for (int i = 0; i < n; ++i) out.push_back(space::sample(published_space(), rng));
   return out;
 }
 
 TEST(Blocks, WorkOfEveryBlockIsThatOfItsGraph) {
   std::set<Block> blocks;
-  for (const Member& m : some_members(60, 5))
-    for (const BlockCount& c : blocks_of(published_space(), m)) blocks.insert(c.block);
+  for (const Member& m : some_members(60, 5)) {
+    const auto of = blocks_of(published_space(), m).value();
+    for (const BlockCount& c : of) blocks.insert(c.block);
+  }
   ASSERT_GT(blocks.size(), 300u);
   for (const Block& b : blocks) {
     const auto graph = block_graph(b);
@@ -39,12 +41,12 @@ TEST(Blocks, WorkOfEveryBlockIsThatOfItsGraph) {
 
 TEST(Blocks, AMemberIsTheSumOfItsBlocks) {
   for (const Member& m : some_members(20, 6)) {
-    const Arch arch = elasticvit::to_arch(published_space(), m, "m");
+    const Arch arch = space::to_arch(published_space(), m, "m");
     const auto graph = build(arch);
     ASSERT_TRUE(graph);
     const auto p = profile(*graph);
     ASSERT_TRUE(p);
-    const auto blocks = blocks_of(published_space(), m);
+    const auto blocks = blocks_of(published_space(), m).value();
     double macs = 0, weights = 0;
     for (const BlockCount& c : blocks) {
       macs += static_cast<double>(c.count) * work_of(c.block).macs * 1e6;
@@ -59,12 +61,14 @@ TEST(Blocks, AMemberIsTheSumOfItsBlocks) {
 }
 
 TEST(Blocks, TextReadsBack) {
-  for (const Member& m : some_members(10, 7))
-    for (const BlockCount& c : blocks_of(published_space(), m)) {
+  for (const Member& m : some_members(10, 7)) {
+    const auto of = blocks_of(published_space(), m).value();
+    for (const BlockCount& c : of) {
       const auto back = parse_block(print(c.block));
       ASSERT_TRUE(back) << back.error().text();
       EXPECT_EQ(*back, c.block);
     }
+  }
   EXPECT_EQ(print(*parse_block("conv 16 16 24 e3 s2 k5 se")), "mobile side=16 in=16 out=24 expand=3 stride=2 kernel=5 se=1");
   EXPECT_EQ(print(*parse_block("attn 14 64 v2")), "attention side=14 width=64 value=2");
   EXPECT_EQ(print(*parse_block("transffn 14 64 m5")), "feed_forward side=14 width=64 mlp=5");
@@ -78,9 +82,9 @@ TEST(Blocks, BadTextIsRefused) {
 
 TEST(Blocks, SidesRoundUp) {
   // 176: 88, 44, 22, then 11, 11, 6, 3.
-  Member m = elasticvit::smallest(published_space());
+  Member m = space::smallest(published_space());
   m.resolution = 176;
-  const auto blocks = blocks_of(published_space(), m);
+  const auto blocks = blocks_of(published_space(), m).value();
   EXPECT_EQ(print(blocks.back().block), "head side=3 width=160");
   EXPECT_TRUE(std::any_of(blocks.begin(), blocks.end(), [](const BlockCount& c) { return print(c.block) == "downsample side=11 in=80 out=144 stride=2"; }));
 }

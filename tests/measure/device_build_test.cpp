@@ -13,7 +13,7 @@
 namespace hone {
 namespace {
 
-using elasticvit::published_space;
+using space::published_space;
 
 // A device with the habits of a real one: channels are padded to 16, small work has its own price, weights of a network do
 // not stay in the cache, blocks alone pay for changing their layout; measurements scatter.
@@ -77,7 +77,7 @@ TEST(DeviceBuild, PredictsNetworksThatItHasNotSeen) {
   Rng rng(99);
   std::vector<Pair> pairs, by_line, by_acts;
   for (int i = 0; i < 200; ++i) {
-    const auto probe = probe_of(published_space(), elasticvit::sample(published_space(), rng));
+    const auto probe = probe_of(published_space(), space::sample(published_space(), rng));
     ASSERT_TRUE(probe);
     const double truth = Device::network(probe->blocks);
     const auto p = (*predictor)(probe->blocks, probe->acts);

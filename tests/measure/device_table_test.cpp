@@ -12,7 +12,7 @@
 namespace hone {
 namespace {
 
-using elasticvit::published_space;
+using space::published_space;
 
 DeviceTable small_table() {
   DeviceTable t;
@@ -133,9 +133,9 @@ TEST_F(Phones, SumsAreThePublishedOnes) {
       const auto predictor = Predictor::fit(tables[i], TimeModel::table);
       ASSERT_TRUE(predictor) << predictor.error().text();
       EXPECT_FALSE(predictor->corrected());
-      for (const auto& named : elasticvit::named_members()) {
+      for (const auto& named : space::named_members()) {
         if (named.name != p.name) continue;
-        const auto ms = (*predictor)(blocks_of(published_space(), named.member), 0);
+        const auto ms = (*predictor)(blocks_of(published_space(), named.member).value(), 0);
         ASSERT_TRUE(ms);
         // Rows are rounded to four digits, sums to a hundredth.
         EXPECT_NEAR(ms->ms, p.ms[i], 0.006 + 5e-4 * p.ms[i]) << p.name << " on " << kNames[i];
@@ -148,7 +148,7 @@ TEST_F(Phones, SumsAreThePublishedOnes) {
 // The largest member has blocks beyond every printed row: they are predicted, and counted as such.
 TEST_F(Phones, BlocksBeyondTheRowsArePredicted) {
   const double published[4] = {595.31, 305.92, 194.74, 311.84};
-  const auto blocks = blocks_of(published_space(), elasticvit::largest(published_space()));
+  const auto blocks = blocks_of(published_space(), space::largest(published_space())).value();
   for (size_t i = 0; i < 4; ++i) {
     const auto predictor = Predictor::fit(tables[i], TimeModel::table);
     ASSERT_TRUE(predictor);

@@ -9,8 +9,8 @@
 #include "ir/infer.h"
 #include "ir/verify.h"
 #include "zoo/catalog.h"
-#include "zoo/elasticvit.h"
-#include "zoo/elasticvit_cost.h"
+#include "zoo/space.h"
+#include "zoo/space_cost.h"
 
 namespace hone {
 namespace {
@@ -140,13 +140,13 @@ TEST(ElasticVit, TrueMacs) {
 
 // Early search results of the authors, as encodings only.
 TEST(ElasticVit, FurtherMembers) {
-  using namespace elasticvit;
+  using namespace space;
   struct Row {
     int32_t resolution;
     std::array<int32_t, 7> width, depth;
-    std::array<int32_t, 2> expand;
-    std::array<int32_t, 3> kernel;
-    std::array<int32_t, 4> mlp, value;
+    std::array<uint8_t, 2> expand;
+    std::array<uint8_t, 3> kernel;
+    std::array<uint8_t, 4> mlp, value;
     double authors, macs, params;
   };
   const Row rows[] = {
@@ -163,7 +163,7 @@ TEST(ElasticVit, FurtherMembers) {
   for (const Row& r : rows) {
     Member m{r.resolution, 7, {}};
     for (size_t i = 0; i < 7; ++i)
-      m.stage[i] = i < 3 ? Genes{r.width[i], r.depth[i], i == 0 ? 1 : r.expand[i - 1], r.kernel[i], 0, 0} : Genes{r.width[i], r.depth[i], 0, 0, r.mlp[i - 3], r.value[i - 3]};
+      m.stage[i] = shared(r.width[i], r.depth[i], i < 3 ? BlockGenes{i == 0 ? uint8_t{1} : r.expand[i - 1], r.kernel[i], 0, 0} : BlockGenes{0, 0, r.mlp[i - 3], r.value[i - 3]});
     const auto cost = (*table)(m);
     ASSERT_TRUE(cost) << check(published_space(), m).error().text();
     EXPECT_NEAR(static_cast<double>(cost->authors_macs) / 1e6, r.authors, 0.00501);
@@ -173,7 +173,7 @@ TEST(ElasticVit, FurtherMembers) {
 }
 
 TEST(ElasticVit, TablesEqualGraphs) {
-  using namespace elasticvit;
+  using namespace space;
   const Space& space = published_space();
   const auto table = CostTable::make(space);
   ASSERT_TRUE(table) << table.error().text();
@@ -192,7 +192,7 @@ TEST(ElasticVit, TablesEqualGraphs) {
 }
 
 TEST(ElasticVit, TablesKnowMembersOnly) {
-  using namespace elasticvit;
+  using namespace space;
   const Space& space = published_space();
   const auto table = CostTable::make(space);
   ASSERT_TRUE(table);
@@ -201,8 +201,13 @@ TEST(ElasticVit, TablesKnowMembersOnly) {
   for (int i = 0; i < 20000; ++i) {  // a random member with one gene moved a little
     Member m = sample(space, rng);
     Genes& g = m.stage[rng.below(8)];
-    int32_t* genes[] = {&g.width, &g.depth, &g.expand, &g.kernel, &g.mlp, &g.value, &m.resolution};
-    *genes[rng.below(7)] += static_cast<int32_t>(rng.below(33)) - 16;
+    BlockGenes& b = g.block[rng.below(kMaxDepth)];
+    int32_t* large[] = {&g.width, &g.depth, &m.resolution};
+    uint8_t* small[] = {&b.expand, &b.kernel, &b.mlp, &b.value};
+    if (const uint64_t which = rng.below(7); which < 3)
+      *large[which] += static_cast<int32_t>(rng.below(33)) - 16;
+    else
+      *small[which - 3] = static_cast<uint8_t>(rng.below(8));
     const bool valid = check(space, m).has_value();
     outside += !valid;
     ASSERT_EQ((*table)(m).has_value(), valid) << print_member(space, m);
@@ -218,7 +223,7 @@ TEST(ElasticVit, Layout) {
   // Every tensor of any member is in the largest one and nowhere larger.
   Rng rng(4);
   for (int i = 0; i < 50; ++i) {
-    const auto member = build(elasticvit::to_arch(elasticvit::published_space(), elasticvit::sample(elasticvit::published_space(), rng), "random"));
+    const auto member = build(space::to_arch(space::published_space(), space::sample(space::published_space(), rng), "random"));
     ASSERT_TRUE(member);
     for (ValueId id : member->state()) {
       const Value& v = member->value(id);

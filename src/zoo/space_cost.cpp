@@ -1,34 +1,31 @@
-#include "zoo/elasticvit_cost.h"
+#include "zoo/space_cost.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
 #include "ir/infer.h"
-#include "zoo/elasticvit_graph.h"
+#include "zoo/space_graph.h"
 #include "zoo/tokens.h"
 
-namespace hone::elasticvit {
+namespace hone::space {
 
 namespace {
 
 // Side of the map behind the first conv and behind each stage, as the authors compute it: mobile stages round down,
 // transformer stages up. The graph agrees wherever a mobile stage meets an even side.
-int64_t first_side(int64_t resolution) { return resolution / 2; }
+int64_t first_side(const Space& space, int64_t resolution) { return resolution / space.stem_stride; }
 int64_t side_after(int64_t side, const StageChoices& c) { return c.block == Block::mobile ? side / c.stride : (side + c.stride - 1) / c.stride; }
 
 int64_t authors_first_conv(int64_t width, int64_t side) { return 27 * width * side * side; }
 
-int64_t authors_stem_block(const Genes& g, int64_t side) {
-  const int64_t width = g.width;
-  return (width * g.kernel * g.kernel + width * width) * side * side;
-}
-
-int64_t authors_mobile(int64_t in, const Genes& g, int64_t stride, bool se, int64_t side) {
-  const int64_t inner = in * g.expand, n = side * side;
-  int64_t macs = in * inner * stride * stride * n + inner * g.kernel * g.kernel * n + inner * g.width * n;
+// Block of stage `i`; `stride` is 1 for all but a stage's first one.
+int64_t authors_mobile(size_t i, int64_t in, int64_t width, const BlockGenes& g, int64_t stride, bool se, int64_t side) {
+  const int64_t kernel = g.kernel, inner = in * g.expand, n = side * side;
+  if (i == 0 && g.expand == 1 && stride == 1) return (width * kernel * kernel + width * width) * n;  // the stem: no expansion, no SE
+  int64_t macs = in * inner * stride * stride * n + inner * kernel * kernel * n + inner * width * n;
   if (se) macs += 2 * inner * (inner / 4);
-  if (stride > 1) macs += in * g.width * n;
+  if (stride > 1) macs += in * width * n;
   return macs;
 }
 
@@ -37,34 +34,38 @@ int64_t authors_downsample(int64_t in, int64_t width, int64_t stride, int64_t si
   return in * inner * stride * stride * n + inner * 9 * n + inner * width * n;
 }
 
-int64_t authors_attention(int64_t width, int64_t value_scale, int64_t side) {
-  const int64_t v = value_scale * width, h = width / kHeadDim, n = side * side;
-  return h * kHeadDim * n * n + h * n * n + v * n * n + width * n * (2 * width + v) + n * v * width + n * v;
+int64_t authors_attention(int64_t width, int64_t value_scale, int64_t head_dim, int64_t side) {
+  const int64_t v = value_scale * width, h = width / head_dim, n = side * side;
+  return width * n * n + h * n * n + v * n * n + width * n * (2 * width + v) + n * v * width + n * v;
 }
 
 int64_t authors_feed_forward(int64_t width, int64_t mlp, int64_t side) { return 2 * width * mlp * width * side * side; }
 
 int64_t authors_head(const Space& space, int64_t width, int64_t side) {
-  const int64_t wide = kHeadExpand * width;
-  return width * wide * side * side + wide * space.head_width + space.head_width * space.classes;
+  const int64_t wide = space.head_expand * width, last = space.head_width > 0 ? space.head_width : wide;
+  return width * wide * side * side + (space.head_width > 0 ? wide * last : 0) + last * space.classes;
 }
 
 }  // namespace
 
 std::vector<int64_t> authors_macs_by_part(const Space& space, const Member& m) {
   std::vector<int64_t> parts;
-  int64_t side = first_side(m.resolution), width = m.stage[0].width;
+  int64_t side = first_side(space, m.resolution), width = m.stage[0].width;
   for (size_t i = 0; i < m.stages; ++i) {
     const StageChoices& c = space.stages[i];
     const Genes& g = m.stage[i];
+    const int64_t before = side;
     side = side_after(side, c);
-    if (i == 0)
-      parts.push_back(authors_first_conv(width, side) + g.depth * authors_stem_block(g, side));
-    else if (c.block == Block::mobile)
-      parts.push_back(authors_mobile(width, g, c.stride, c.se, side) + (g.depth - 1) * authors_mobile(g.width, g, 1, c.se, side));
-    else
-      parts.push_back(authors_downsample(width, g.width, c.stride, side) +
-                      g.depth * (authors_attention(g.width, g.value, side) + authors_feed_forward(g.width, g.mlp, side)));
+    int64_t macs = i == 0 ? authors_first_conv(width, before) : 0;
+    if (c.block == Block::transformer) macs += authors_downsample(width, g.width, c.stride, side);
+    for (int32_t j = 0; j < g.depth; ++j) {
+      const BlockGenes& b = g.block[static_cast<size_t>(j)];
+      if (c.block == Block::mobile)
+        macs += authors_mobile(i, j == 0 ? width : g.width, g.width, b, j == 0 ? c.stride : 1, c.se, side);
+      else
+        macs += authors_attention(g.width, b.value, space.head_dim, side) + authors_feed_forward(g.width, b.mlp, side);
+    }
+    parts.push_back(macs);
     width = g.width;
   }
   parts.push_back(authors_head(space, width, side));
@@ -82,7 +83,7 @@ int64_t preference_score(const Space& space, const Member& candidate, const Memb
   for (size_t i = 0; i < candidate.stages; ++i) {
     if (space.stages[i].block != Block::transformer) continue;
     width.stage[i].width = anchor.stage[i].width;
-    depth.stage[i].depth = anchor.stage[i].depth;
+    set_depth(depth.stage[i], anchor.stage[i].depth);
   }
   return authors_macs(space, width) - authors_macs(space, depth);
 }
@@ -138,9 +139,9 @@ struct CostTable::Maker {
 
   Status first_convolutions() {
     for (int64_t r : space.resolutions) {
-      authors_sides.push_back(first_side(r));
+      authors_sides.push_back(first_side(space, r));
       for (int64_t w : space.stages[0].widths) {
-        HONE_TRY_ASSIGN(Counted c, count_block(3, r, [&](Builder& b, ValueId x) { return first_conv(b, x, w); }));
+        HONE_TRY_ASSIGN(Counted c, count_block(3, r, [&](Builder& b, ValueId x) { return first_conv(b, x, w, space.stem_stride, space.activation); }));
         c.cost.authors_macs = authors_first_conv(w, authors_sides.back());
         first_convs.push_back(c.cost);
         sides.resize(authors_sides.size(), c.side);
@@ -153,11 +154,11 @@ struct CostTable::Maker {
   Status mobile(size_t i, size_t r, StageTable& s) {
     const StageChoices& c = space.stages[i];
     const int64_t in_side = sides[r], authors_side = side_after(authors_sides[r], c);
-    auto block = [&](int64_t in, int64_t side, int64_t stride, const Genes& g) -> Result<Counted> {
+    auto block = [&](int64_t in, int64_t width, int64_t side, int64_t stride, int64_t expand, int64_t kernel) -> Result<Counted> {
       HONE_TRY_ASSIGN(Counted d, count_block(in, side, [&](Builder& b, ValueId x) {
-                        return mobile_block(b, x, {g.width, g.expand, g.kernel, stride, c.se});
+                        return mobile_block(b, x, {width, expand, kernel, stride, c.se, c.shortcut, c.activation});
                       }));
-      d.cost.authors_macs = i == 0 ? authors_stem_block(g, authors_side) : authors_mobile(in, g, stride, c.se, authors_side);
+      d.cost.authors_macs = authors_mobile(i, in, width, {static_cast<uint8_t>(expand), static_cast<uint8_t>(kernel), 0, 0}, stride, c.se, authors_side);
       return d;
     };
     // Stage 0 has one width in for each width: its own.
@@ -166,7 +167,7 @@ struct CostTable::Maker {
       for (size_t w = 0; w < c.widths.size(); ++w)
         for (int64_t e : c.expands)
           for (int64_t k : c.kernels) {
-            HONE_TRY_ASSIGN(Counted d, block(i == 0 ? c.widths[w] : space.stages[i - 1].widths[in], in_side, c.stride, genes(c.widths[w], e, k)));
+            HONE_TRY_ASSIGN(Counted d, block(i == 0 ? c.widths[w] : space.stages[i - 1].widths[in], c.widths[w], in_side, c.stride, e, k));
             if (i == 0) add(d.cost, first_convs[r * c.widths.size() + w]);
             s.first.push_back(d.cost);
             sides[r] = d.side;
@@ -174,7 +175,7 @@ struct CostTable::Maker {
     for (int64_t w : c.widths)
       for (int64_t e : c.expands)
         for (int64_t k : c.kernels) {
-          HONE_TRY_ASSIGN(const Counted d, block(w, sides[r], 1, genes(w, e, k)));
+          HONE_TRY_ASSIGN(const Counted d, block(w, w, sides[r], 1, e, k));
           s.unit.push_back(d.cost);
         }
     authors_sides[r] = authors_side;
@@ -188,7 +189,7 @@ struct CostTable::Maker {
     for (int64_t in : space.stages[i - 1].widths)
       for (int64_t w : c.widths) {
         HONE_TRY_ASSIGN(Counted d, count_block(in, in_side, [&](Builder& b, ValueId x) {
-                          return mobile_block(b, x, {w, kDownsampleExpand, 3, c.stride, c.se});
+                          return mobile_block(b, x, {w, kDownsampleExpand, 3, c.stride, c.se, c.shortcut, c.activation});
                         }));
         d.cost.authors_macs = authors_downsample(in, w, c.stride, authors_side);
         s.first.push_back(d.cost);
@@ -198,12 +199,12 @@ struct CostTable::Maker {
     for (int64_t w : c.widths) {
       std::vector<Cost> attentions;
       for (int64_t v : c.values) {
-        HONE_TRY_ASSIGN(Counted d, count_block(w, side, [&](Builder& b, ValueId x) { return attention(b, x, v, signed_offsets(b, side)); }));
-        d.cost.authors_macs = authors_attention(w, v, authors_side);
+        HONE_TRY_ASSIGN(Counted d, count_block(w, side, [&](Builder& b, ValueId x) { return attention(b, x, {v, space.head_dim, space.norm, c.activation}, signed_offsets(b, side)); }));
+        d.cost.authors_macs = authors_attention(w, v, space.head_dim, authors_side);
         attentions.push_back(d.cost);
       }
       for (int64_t mlp : c.mlps) {
-        HONE_TRY_ASSIGN(Counted ffn, count_block(w, side, [&](Builder& b, ValueId x) { return feed_forward(b, x, mlp); }));
+        HONE_TRY_ASSIGN(Counted ffn, count_block(w, side, [&](Builder& b, ValueId x) { return feed_forward(b, x, {mlp, space.norm, c.activation}); }));
         ffn.cost.authors_macs = authors_feed_forward(w, mlp, authors_side);
         for (const Cost& a : attentions) {
           s.unit.push_back(ffn.cost);
@@ -214,38 +215,14 @@ struct CostTable::Maker {
     authors_sides[r] = authors_side;
     return {};
   }
-
-  static Genes genes(int64_t width, int64_t expand, int64_t kernel) {
-    return {static_cast<int32_t>(width), 1, static_cast<int32_t>(expand), static_cast<int32_t>(kernel), 0, 0};
-  }
 };
 
-namespace {
-
-// Short ascending lists of positive numbers, a transformer never first: what the tables are made for.
-Status check_choices(const Space& space) {
-  constexpr int64_t kMaxChoice = 1 << 14;
-  constexpr size_t kMaxCount = 127;
-  auto good = [](const std::vector<int64_t>& choices) {
-    return !choices.empty() && choices.size() <= kMaxCount && choices.front() >= 1 && choices.back() <= kMaxChoice &&
-           std::is_sorted(choices.begin(), choices.end());
-  };
-  const std::string what = fmt::format("choices must be ascending lists of 1 to {} numbers from 1 to {}", kMaxCount, kMaxChoice);
-  if (space.stages.empty() || space.stages.size() > kMaxStages)
-    return fail(Code::invalid, fmt::format("a space of {} stages (1 to {})", space.stages.size(), kMaxStages));
-  if (space.stages[0].block != Block::mobile) return fail(Code::invalid, "the first stage must be a mobile one", space.stages[0].name);
-  if (!good(space.resolutions)) return fail(Code::invalid, what, "resolutions");
-  for (const StageChoices& c : space.stages)
-    if (!good(c.depths) || !good(c.widths) || !good(list_a(c)) || !good(list_b(c))) return fail(Code::invalid, what, c.name);
-  return {};
-}
-
-}  // namespace
-
 Result<CostTable> CostTable::make(const Space& space) {
-  HONE_TRY(check_choices(space));
+  HONE_TRY(check_space(space));
   CostTable t;
   t.resolutions_ = Index(space.resolutions);
+  t.shared_ = space.sharing == Sharing::stage;
+  t.may_fall_ = space.widths_may_fall;
   Maker maker{space, {}, {}, {}};
   HONE_TRY(maker.first_convolutions());
   for (size_t i = 0; i < space.stages.size(); ++i) {
@@ -256,7 +233,7 @@ Result<CostTable> CostTable::make(const Space& space) {
   }
   for (size_t r = 0; r < space.resolutions.size(); ++r)
     for (int64_t width : space.stages.back().widths) {
-      HONE_TRY_ASSIGN(Counted c, count_block(width, maker.sides[r], [&](Builder& b, ValueId x) { return head(b, x, space.head_width, space.classes); }));
+      HONE_TRY_ASSIGN(Counted c, count_block(width, maker.sides[r], [&](Builder& b, ValueId x) { return head(b, x, {space.head, space.head_expand, space.head_width, space.classes, space.activation}); }));
       c.cost.authors_macs = authors_head(space, width, maker.authors_sides[r]);
       t.head_.push_back(c.cost);
     }
@@ -272,13 +249,26 @@ std::optional<Cost> CostTable::operator()(const Member& m) const {
   for (size_t i = 0; i < stages_.size(); ++i) {
     const StageTable& s = stages_[i];
     const Genes& g = m.stage[i];
-    const size_t w = s.widths[g.width], a = s.a[s.mobile ? g.expand : g.mlp], b = s.b[s.mobile ? g.kernel : g.value];
-    const int32_t foreign = s.mobile ? g.mlp | g.value : g.expand | g.kernel;
-    if (((w | a | b | s.depths[g.depth]) & 0x80) || foreign || g.width < last_width) return std::nullopt;
-    const size_t genes = s.a.count * s.b.count, gene = a * s.b.count + b;
+    const size_t w = s.widths[g.width], genes = s.a.count * s.b.count;
+    if (((w | s.depths[g.depth]) & 0x80) || (g.width < last_width && !may_fall_)) return std::nullopt;
     const size_t place = (r * in_count + in) * s.widths.count + w;
-    add(sum, s.mobile ? s.first[place * genes + gene] : s.first[place]);
-    add(sum, s.unit[(r * s.widths.count + w) * genes + gene], g.depth - s.mobile);
+    const Cost* unit = &s.unit[(r * s.widths.count + w) * genes];
+    size_t gene = 0;
+    for (size_t j = 0; j < kMaxDepth; ++j) {
+      const BlockGenes& b = g.block[j];
+      if (static_cast<int32_t>(j) >= g.depth) {
+        if (b != BlockGenes{}) return std::nullopt;
+        continue;
+      }
+      if (j == 0 || b != g.block[j - 1]) {
+        if (j > 0 && shared_) return std::nullopt;
+        const size_t x = s.a[s.mobile ? b.expand : b.mlp], y = s.b[s.mobile ? b.kernel : b.value];
+        if (((x | y) & 0x80) || (s.mobile ? b.mlp | b.value : b.expand | b.kernel)) return std::nullopt;
+        gene = x * s.b.count + y;
+      }
+      if (j == 0) add(sum, s.mobile ? s.first[place * genes + gene] : s.first[place]);
+      if (j > 0 || !s.mobile) add(sum, unit[gene]);
+    }
     in = w;
     in_count = s.widths.count;
     last_width = g.width;
@@ -287,4 +277,4 @@ std::optional<Cost> CostTable::operator()(const Member& m) const {
   return sum;
 }
 
-}  // namespace hone::elasticvit
+}  // namespace hone::space

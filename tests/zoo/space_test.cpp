@@ -1,5 +1,5 @@
-// The ElasticViT space: members, encoding, the authors' counter, sampling. Expected numbers are the published ones.
-#include "zoo/elasticvit.h"
+// Search spaces: files, members, encoding, the authors' counter, sampling. Expected numbers are the published ones.
+#include "zoo/space.h"
 
 #include <gtest/gtest.h>
 
@@ -9,9 +9,10 @@
 #include <map>
 
 #include "zoo/catalog.h"
-#include "zoo/elasticvit_cost.h"
+#include "cost/profile.h"
+#include "zoo/space_cost.h"
 
-namespace hone::elasticvit {
+namespace hone::space {
 namespace {
 
 const Space& space() { return published_space(); }
@@ -23,12 +24,12 @@ Member named(std::string_view name) {
   return {};
 }
 
-TEST(ElasticVit, NumberOfMembers) {
+TEST(Space, NumberOfMembers) {
   EXPECT_NEAR(static_cast<double>(size_of_paper(space()).value()), 1.09e17, 0.005e17);
   EXPECT_NEAR(static_cast<double>(size(space()).value()), 2.17e16, 0.005e16);
 }
 
-TEST(ElasticVit, SizeCountsEveryMemberOnce) {
+TEST(Space, SizeCountsEveryMemberOnce) {
   Space s;  // 2 resolutions; widths (1,1) (1,2) (2,2) do not fall; 3 depths in the second stage
   s.resolutions = {32, 64};
   s.stages = {{"a", Block::mobile, 1, false, {1}, {1, 2}, {1}, {3}, {}, {}}, {"b", Block::mobile, 2, false, {1, 2, 3}, {1, 2}, {1}, {3}, {}, {}}};
@@ -36,13 +37,63 @@ TEST(ElasticVit, SizeCountsEveryMemberOnce) {
   EXPECT_EQ(size_of_paper(s), 2 * 2 * 2 * 2 * 3);
 }
 
-TEST(ElasticVit, NamedMembersAreInTheSpace) {
+TEST(Space, PresetsReadBack) {
+  ASSERT_GE(preset_names().size(), 6u);
+  for (std::string_view name : preset_names()) {
+    const auto s = open_space(std::string(name));
+    ASSERT_TRUE(s) << s.error().text();
+    EXPECT_EQ(s->name, name);
+    const auto back = parse_space(print_space(*s), "printed");
+    ASSERT_TRUE(back) << back.error().text();
+    EXPECT_EQ(*back, *s) << print_space(*s);
+    EXPECT_GT(size_estimate(*s), 1000);
+    if (const auto exact = size(*s)) {
+      EXPECT_NEAR(size_estimate(*s) / static_cast<double>(*exact), 1, 1e-12);
+    }
+  }
+}
+
+// Counts of every preset's members against their graphs, with and without the rule on widths.
+TEST(Space, TablesEqualGraphsInEveryPreset) {
+  for (std::string_view name : preset_names())
+    for (const bool may_fall : {false, true}) {
+      Space s = open_space(std::string(name)).value();
+      s.widths_may_fall = may_fall;
+      s.norm = may_fall ? Norm::token : s.norm;
+      const auto table = CostTable::make(s);
+      ASSERT_TRUE(table) << table.error().text();
+      Rng rng(11);
+      std::vector<Member> members{smallest(s), largest(s)};
+      for (int i = 0; i < 60; ++i) members.push_back(sample(s, rng));
+      for (const Member& m : members) {
+        ASSERT_TRUE(check(s, m));
+        const auto fast = (*table)(m);
+        ASSERT_TRUE(fast) << name;
+        const Arch arch = to_arch(s, m, "member");
+        const auto graph = build(arch);
+        ASSERT_TRUE(graph) << graph.error().text();
+        const Totals slow = profile(*graph).value().totals;
+        ASSERT_EQ(*fast, (Cost{authors_macs(s, m), slow.macs, slow.params, slow.acts})) << name << " " << print_member(s, m);
+        const auto back = parse_member(s, print_member(s, m), "printed");
+        ASSERT_TRUE(back) << back.error().text();
+        ASSERT_EQ(*back, m);
+        ASSERT_EQ(member_of(s, arch).value(), m);
+        const auto text = parse_arch(print_arch(arch), "printed");
+        ASSERT_TRUE(text) << text.error().text();
+        ASSERT_EQ(*text, arch);
+        ASSERT_EQ(hash(*back), hash(m));
+      }
+      if (!may_fall) printf("%s %zu: %.3f to %.3f MMACs\n", std::string(name).c_str(), members.size(), static_cast<double>((*table)(members[0])->macs) / 1e6, static_cast<double>((*table)(members[1])->macs) / 1e6);
+    }
+}
+
+TEST(Space, NamedMembersAreInTheSpace) {
   EXPECT_EQ(named_members().size(), 14u);
   for (const Named& n : named_members()) EXPECT_TRUE(check(space(), n.member)) << n.name;
   EXPECT_EQ(named("min"), named("min1"));
 }
 
-TEST(ElasticVit, EncodingRoundTrip) {
+TEST(Space, EncodingRoundTrip) {
   Rng rng(1);
   for (int i = 0; i < 2000; ++i) {
     const Member m = sample(space(), rng);
@@ -57,7 +108,7 @@ TEST(ElasticVit, EncodingRoundTrip) {
 }
 
 // A valid encoding with one part replaced, and what its refusal must name.
-TEST(ElasticVit, RefusedEncodingsNameTheGene) {
+TEST(Space, RefusedEncodingsNameTheGene) {
   const std::string good = print_member(space(), named("min1"));
   struct Case {
     const char *from, *to, *where, *message, *hint;
@@ -97,7 +148,7 @@ TEST(ElasticVit, RefusedEncodingsNameTheGene) {
   EXPECT_FALSE(parse_member(space(), std::string(1 << 20, '['), "net.json"));
 }
 
-TEST(ElasticVit, AnEncodingFileIsANetwork) {
+TEST(Space, AnEncodingFileIsANetwork) {
   const std::string path = (std::filesystem::temp_directory_path() / "hone_elasticvit_test.json").string();
   std::ofstream(path) << print_member(space(), named("L2"));
   const auto net = open_network(path);
@@ -112,7 +163,7 @@ TEST(ElasticVit, AnEncodingFileIsANetwork) {
   std::filesystem::remove(path);
 }
 
-TEST(ElasticVit, ArchAndMemberAreTheSame) {
+TEST(Space, ArchAndMemberAreTheSame) {
   for (const Named& n : named_members()) {
     Arch a = to_arch(space(), n.member, "net");
     const auto back = member_of(space(), a);
@@ -128,7 +179,7 @@ TEST(ElasticVit, ArchAndMemberAreTheSame) {
   EXPECT_EQ(outside.error().code, Code::usage);
 }
 
-TEST(ElasticVit, AuthorsCountByPart) {
+TEST(Space, AuthorsCountByPart) {
   const std::map<std::string_view, std::pair<double, std::vector<double>>> published{
       {"min1", {37.365, {3.41, 6.65, 1.67, 2.83, 7.63, 7.07, 3.61, 4.50}}},
       {"min2", {159.924, {6.44, 25.65, 11.94, 14.20, 40.75, 35.52, 18.06, 7.36}}},
@@ -153,7 +204,7 @@ TEST(ElasticVit, AuthorsCountByPart) {
   }
 }
 
-TEST(ElasticVit, PreferenceScores) {
+TEST(Space, PreferenceScores) {
   const std::map<std::string_view, std::pair<double, double>> published{
       {"T1", {-15.5791, 0}},        {"T2", {-12.0340, 23.0435}},  {"S1", {-5.6595, 48.4086}},
       {"S2", {-5.8192, 75.3153}},   {"M", {-9.6894, 82.9713}},    {"L1", {-7.6908, 102.6161}},
@@ -164,7 +215,7 @@ TEST(ElasticVit, PreferenceScores) {
   }
 }
 
-TEST(ElasticVit, SamplerIsUniformStageByStage) {
+TEST(Space, SamplerIsUniformStageByStage) {
   // Quantiles of the authors' count under uniform sampling, published from 20 000 draws.
   Rng rng(2026);
   std::vector<double> macs;
@@ -181,7 +232,7 @@ TEST(ElasticVit, SamplerIsUniformStageByStage) {
   EXPECT_NEAR(quantile(0.99), 1516, 60);
 }
 
-TEST(ElasticVit, FloorCutsTheSpace) {
+TEST(Space, FloorCutsTheSpace) {
   const Member floor = named("min3");
   const Space cut = above(space(), floor);
   EXPECT_EQ(cut.resolutions, (std::vector<int64_t>{224, 256}));
@@ -198,4 +249,4 @@ TEST(ElasticVit, FloorCutsTheSpace) {
 }
 
 }  // namespace
-}  // namespace hone::elasticvit
+}  // namespace hone::space

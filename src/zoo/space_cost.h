@@ -1,4 +1,4 @@
-// What a member of the ElasticViT space costs, without building its graph: the authors' counter as a closed form of the
+// What a member of a space costs, without building its graph: the counter of ElasticViT's authors as a closed form of the
 // encoding, and tables over blocks that give every cost at more than a million members a second.
 #pragma once
 
@@ -6,13 +6,14 @@
 #include <optional>
 #include <vector>
 
-#include "zoo/elasticvit.h"
+#include "zoo/space.h"
 
-namespace hone::elasticvit {
+namespace hone::space {
 
 // Multiply-adds as the authors count them (`compute_flops` of their repository): depthwise V once per element, softmax
 // counted, squeeze-excite and shortcuts of the downsampling blocks not, even sides assumed before a stride (true counts are
-// 0.5 to 3 % higher). By part: first conv with stage 0, every further stage, head. `member` need not pass check().
+// 0.5 to 3 % higher). Their numbers are those of the published space; for any other it is the same closed form with its strides
+// and head. By part: first conv with stage 0, every further stage, head. `member` need not pass check().
 std::vector<int64_t> authors_macs_by_part(const Space& space, const Member& member);
 int64_t authors_macs(const Space& space, const Member& member);
 
@@ -27,8 +28,10 @@ struct Cost {
   int64_t acts = 0;          // output elements of those products
   bool operator==(const Cost&) const = default;
 };
+// What levels of the space count.
+inline int64_t counted(const Space& space, const Cost& cost) { return space.counter == Counter::elasticvit ? cost.authors_macs : cost.macs; }
 
-// Costs of every block that can occur, counted once on the graphs of single blocks (elasticvit_graph.h); a member is a sum.
+// Costs of every block that can occur, counted once on the graphs of single blocks (space_graph.h); a member is a sum.
 // Making it takes a fraction of a second, reading it is const and may be done from many threads.
 class CostTable {
  public:
@@ -51,10 +54,12 @@ class CostTable {
     Index depths, widths, a, b;  // a, b: expand and kernel, or MLP ratio and V scale
     std::vector<Cost> first;     // first block (resolution, width in, width, a, b), or downsampling (resolution, width in, width)
     std::vector<Cost> unit;      // a further block: (resolution, width, a, b)
+
   };
   Index resolutions_;
+  bool shared_ = true, may_fall_ = false;
   std::vector<StageTable> stages_;
   std::vector<Cost> head_;  // (resolution, width of the last stage)
 };
 
-}  // namespace hone::elasticvit
+}  // namespace hone::space

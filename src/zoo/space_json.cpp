@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "zoo/elasticvit.h"
+#include "zoo/space.h"
 
-namespace hone::elasticvit {
+namespace hone::space {
 
 namespace {
 
@@ -15,7 +15,7 @@ using Json = nlohmann::json;
 
 constexpr const char* kFields[] = {"res", "channels", "depths", "conv_ratio", "kernel", "mlp_ratio", "heads", "window", "qk_scale", "v_scale"};
 constexpr size_t kFieldCount = 10;
-constexpr const char* kHint = "an encoding is [res, channels[7], depths[7], conv_ratio[], kernel[], mlp_ratio[], heads[], window[], qk_scale[], v_scale[]]";
+constexpr const char* kHint = "an encoding is [res, channels[], depths[], conv_ratio[], kernel[], mlp_ratio[], heads[], window[], qk_scale[], v_scale[]]";
 
 struct Reader {
   const Space& space;
@@ -48,13 +48,23 @@ struct Reader {
     return wrong(i, fmt::format("{} values, expected {} (one per {})", field[i].size(), expected, of));
   }
 
-  // The gene of one stage: `depth` equal values from `begin` on.
-  Result<int32_t> gene(size_t i, size_t begin, int64_t depth, const std::string& stage) const {
+  // The values of one stage's blocks, from `begin` on. Choices are checked here: they fit a byte, what a file holds may not.
+  Status genes(size_t i, size_t begin, const StageChoices& c, const std::vector<int64_t>& choices, const char* what, uint8_t BlockGenes::*gene, Genes& g) const {
     const auto* v = field[i].data() + begin;
-    for (int64_t k = 1; k < depth; ++k)
-      if (v[k] != v[0])
-        return wrong(i, fmt::format("{} has {}: the blocks of a stage share their genes", stage, fmt::join(v, v + depth, ", ")));
-    return static_cast<int32_t>(v[0]);
+    for (int32_t k = 0; k < g.depth; ++k) {
+      if (std::find(choices.begin(), choices.end(), v[k]) == choices.end())
+        return fail(Code::invalid, fmt::format("{} {} is not in the space", what, v[k]), fmt::format("{}: {}", source, c.name), fmt::format("allowed: {}", fmt::join(choices, ", ")));
+      if (space.sharing == Sharing::stage && v[k] != v[0])
+        return wrong(i, fmt::format("{} has {}: the blocks of a stage share their genes", c.name, fmt::join(v, v + g.depth, ", ")));
+      g.block[static_cast<size_t>(k)].*gene = static_cast<uint8_t>(v[k]);
+    }
+    return {};
+  }
+  // What a transformer stage cannot choose.
+  Status fixed(size_t i, size_t begin, const StageChoices& c, const Genes& g, int64_t expected, const char* what, const std::string& hint) const {
+    for (int32_t k = 0; k < g.depth; ++k)
+      if (const int64_t v = field[i][begin + static_cast<size_t>(k)]; v != expected) return wrong(i, fmt::format("{} has {}{}", c.name, fmt::format(fmt::runtime(what), v), hint));
+    return {};
   }
 
   Result<Member> member() const {
@@ -76,30 +86,19 @@ struct Reader {
     if (field[0][0] < 0 || field[0][0] > INT32_MAX) return wrong(0, fmt::format("{} is out of range", field[0][0]));
     m.resolution = static_cast<int32_t>(field[0][0]);
     m.stages = static_cast<uint32_t>(stages);
-    struct Fixed {  // what a transformer stage cannot choose
-      const std::string& stage;
-      int32_t width, heads, window, qk_scale;
-    };
-    std::vector<Fixed> fixed;
     size_t at[2] = {0, 0};
     for (size_t s = 0; s < space.stages.size(); ++s) {
       const StageChoices& c = space.stages[s];
       Genes& g = m.stage[s];
       g.width = static_cast<int32_t>(field[1][s]);
       g.depth = static_cast<int32_t>(field[2][s]);
-      const bool transformer = c.block == Block::transformer;
-      size_t& begin = at[transformer];
-      auto read = [&](size_t i) { return gene(i, begin, g.depth, c.name); };
-      if (!transformer) {
-        HONE_TRY_ASSIGN(g.expand, read(3));
-        HONE_TRY_ASSIGN(g.kernel, read(4));
+      size_t& begin = at[c.block == Block::transformer];
+      if (c.block == Block::mobile) {
+        HONE_TRY(genes(3, begin, c, c.expands, "expansion ratio", &BlockGenes::expand, g));
+        HONE_TRY(genes(4, begin, c, c.kernels, "kernel", &BlockGenes::kernel, g));
       } else {
-        HONE_TRY_ASSIGN(g.mlp, read(5));
-        HONE_TRY_ASSIGN(const int32_t heads, read(6));
-        HONE_TRY_ASSIGN(const int32_t window, read(7));
-        HONE_TRY_ASSIGN(const int32_t qk_scale, read(8));
-        HONE_TRY_ASSIGN(g.value, read(9));
-        fixed.push_back({c.name, g.width, heads, window, qk_scale});
+        HONE_TRY(genes(5, begin, c, c.mlps, "MLP ratio", &BlockGenes::mlp, g));
+        HONE_TRY(genes(9, begin, c, c.values, "V scale", &BlockGenes::value, g));
       }
       begin += static_cast<size_t>(g.depth);
     }
@@ -108,10 +107,16 @@ struct Reader {
       e.where = e.where.empty() ? source : source + ": " + e.where;
       return fail(std::move(e));
     }
-    for (const Fixed& f : fixed) {
-      if (f.heads != f.width / kHeadDim) return wrong(6, fmt::format("{} has {} heads, expected {} (width / {})", f.stage, f.heads, f.width / kHeadDim, kHeadDim));
-      if (f.window != 1) return wrong(7, fmt::format("{} has window {}, allowed: 1", f.stage, f.window));
-      if (f.qk_scale != 1) return wrong(8, fmt::format("{} has qk_scale {}, allowed: 1", f.stage, f.qk_scale));
+    size_t begin = 0;
+    for (size_t s = 0; s < space.stages.size(); ++s) {
+      const StageChoices& c = space.stages[s];
+      const Genes& g = m.stage[s];
+      if (c.block == Block::mobile) continue;
+      const int64_t heads = g.width / space.head_dim;
+      HONE_TRY(fixed(6, begin, c, g, heads, "{} heads", fmt::format(", expected {} (width / {})", heads, space.head_dim)));
+      HONE_TRY(fixed(7, begin, c, g, 1, "window {}", ", allowed: 1"));
+      HONE_TRY(fixed(8, begin, c, g, 1, "qk_scale {}", ", allowed: 1"));
+      begin += static_cast<size_t>(g.depth);
     }
     return m;
   }
@@ -124,6 +129,7 @@ Result<Member> parse_member(const Space& space, const std::string& text, const s
   if (json.is_discarded()) return fail(Code::invalid, "not valid JSON", source, kHint);
   if (!json.is_array() || json.size() != kFieldCount)
     return fail(Code::invalid, fmt::format("expected an array of {} values", kFieldCount), source, kHint);
+  if (space.stages.size() > kMaxStages) return fail(Code::invalid, "the space has too many stages", source);
   Reader reader{space, source, {}};
   for (size_t i = 0; i < kFieldCount; ++i) HONE_TRY(reader.read(json, i));
   return reader.member();
@@ -136,11 +142,12 @@ std::string print_member(const Space& space, const Member& m) {
     field[1].push_back(g.width);
     field[2].push_back(g.depth);
     for (int32_t k = 0; k < g.depth; ++k) {
+      const BlockGenes& b = g.block[static_cast<size_t>(k)];
       if (space.stages[s].block == Block::mobile) {
-        field[3].push_back(g.expand);
-        field[4].push_back(g.kernel);
+        field[3].push_back(b.expand);
+        field[4].push_back(b.kernel);
       } else {
-        const int64_t per_block[] = {g.mlp, g.width / kHeadDim, 1, 1, g.value};
+        const int64_t per_block[] = {b.mlp, g.width / space.head_dim, 1, 1, b.value};
         for (size_t i = 0; i < 5; ++i) field[5 + i].push_back(per_block[i]);
       }
     }
@@ -150,4 +157,4 @@ std::string print_member(const Space& space, const Member& m) {
   return out + "]\n";
 }
 
-}  // namespace hone::elasticvit
+}  // namespace hone::space
