@@ -9,7 +9,7 @@
 #include "core/error.h"
 #include "run/report.h"
 #include "zoo/catalog.h"
-#include "zoo/elasticvit.h"
+#include "zoo/space.h"
 
 namespace hone::methods {
 
@@ -21,8 +21,6 @@ struct EvalRequest {
 
 // extern "C" symbol of the library: hone_eval_run.
 using EvalRun = void(const EvalRequest& request, Result<Report>& reply);
-
-namespace space = hone::elasticvit;
 
 // How well a member does with the weights that it inherits, after its BatchNorm statistics were measured anew.
 struct MemberScore {

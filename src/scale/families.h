@@ -14,6 +14,6 @@ std::optional<Meter> mobile(const Arch& arch);      // zoo/mobile.cpp
 std::optional<Meter> vgg(const Arch& arch);         // zoo/vgg.cpp
 std::optional<Meter> vit(const Arch& arch);         // zoo/vit.cpp
 std::optional<Meter> levit(const Arch& arch);       // zoo/levit.cpp
-std::optional<Meter> elasticvit(const Arch& arch);  // zoo/elasticvit_graph.cpp
+std::optional<Meter> elasticvit(const Arch& arch);  // zoo/space_graph.cpp
 
 }  // namespace hone::closed
