@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <charconv>
 #include <map>
+#include <numeric>
+#include <optional>
 #include <set>
 
 #include "cost/profile.h"
-#include "ir/infer.h"
-#include "ir/op.h"
 
 namespace hone {
 
@@ -22,13 +22,13 @@ bool inside(std::string_view path, std::string_view module) {
 }
 
 // Facts about a graph that every candidate asks for.
-struct Facts {
+struct GraphFacts {
   const Graph& graph;
   std::vector<std::vector<NodeId>> readers;  // by value
   std::vector<bool> is_output;               // of the graph, by value
   std::vector<bool> dynamic;                 // made from an input's contents, by value
 
-  explicit Facts(const Graph& g) : graph(g), readers(g.values.size()), is_output(g.values.size()), dynamic(g.values.size()) {
+  explicit GraphFacts(const Graph& g) : graph(g), readers(g.values.size()), is_output(g.values.size()), dynamic(g.values.size()) {
     for (ValueId v : g.outputs) is_output[v] = true;
     for (ValueId v = 0; v < g.values.size(); ++v) dynamic[v] = g.values[v].kind == ValueKind::input;
     for (NodeId n = 0; n < g.nodes.size(); ++n) {
@@ -42,13 +42,52 @@ struct Facts {
         if (v != kNoValue) dynamic[v] = any && g.nodes[n].type != "Shape" && g.nodes[n].type != "Size";
     }
   }
+
+  bool depends(ValueId v, ValueId on) const {
+    std::vector<ValueId> todo{v};
+    std::set<ValueId> seen;
+    while (!todo.empty()) {
+      v = todo.back();
+      todo.pop_back();
+      if (v == on) return true;
+      if (v == kNoValue || !seen.insert(v).second || graph.values[v].producer == kNoNode) continue;
+      const auto& from = graph.nodes[graph.values[v].producer].inputs;
+      todo.insert(todo.end(), from.begin(), from.end());
+    }
+    return false;
+  }
 };
 
 bool reads(const Node& node, ValueId v) { return std::find(node.inputs.begin(), node.inputs.end(), v) != node.inputs.end(); }
+bool is_norm(const Node& node) { return node.type == "LayerNormalization" || node.type == "RMSNormalization" || node.type == "SimplifiedLayerNormalization"; }
+bool is_attention(const Node& node) { return node.type == "Attention" || node.type == "Softmax"; }
 
-// The candidate that the nodes make up, if they are one. `context` allows further inputs from outside (the other stream of a
-// cross-modal layer, masks).
-std::optional<SkipCandidate> candidate(const Facts& facts, std::string module, std::vector<NodeId> nodes, bool context) {
+// The residual sums of a pass: each reads the stream, and a norm that alone reads a sum (BERT) moves the stream behind it.
+std::vector<ResidualSum> residual_sums(const GraphFacts& facts, const SkipPass& pass) {
+  const Graph& g = facts.graph;
+  const std::set<NodeId> own(pass.nodes.begin(), pass.nodes.end());
+  std::vector<ResidualSum> out;
+  ValueId stream = pass.input;
+  for (NodeId n : pass.nodes) {
+    const Node& sum = g.nodes[n];
+    if (sum.type != "Add" || !reads(sum, stream) || sum.inputs[0] == sum.inputs[1]) continue;
+    if (!(g.value(sum.outputs[0]).type == g.value(stream).type)) continue;
+    ResidualSum r{.sum = n, .stream = stream, .branch = sum.inputs[0] == stream ? sum.inputs[1] : sum.inputs[0]};
+    if (!facts.dynamic[r.branch]) continue;  // a bias or a table, no branch
+    const auto& readers = facts.readers[sum.outputs[0]];
+    if (readers.size() == 1 && own.count(readers[0]) && is_norm(g.nodes[readers[0]]) && !facts.is_output[sum.outputs[0]]) r.norm = readers[0];
+    const std::vector<NodeId> branch = nodes_between(g, stream, r.branch, pass.nodes);
+    for (NodeId b : branch)
+      if (is_attention(g.nodes[b])) r.attention = b;
+    out.push_back(r);
+    stream = r.out(g);
+  }
+  return out;
+}
+
+// The run of a module that the nodes make up, if they are one. `context` allows further inputs from outside (the other stream
+// of a cross-modal layer, masks).
+std::optional<SkipPass> pass_of(const GraphFacts& facts, std::vector<NodeId> nodes, bool context) {
   const Graph& g = facts.graph;
   const std::set<NodeId> own(nodes.begin(), nodes.end());
   std::vector<ValueId> inputs, outputs;
@@ -64,14 +103,68 @@ std::optional<SkipCandidate> candidate(const Facts& facts, std::string module, s
       if (leaves) outputs.push_back(v);
     }
   }
-  if (outputs.size() != 1 || inputs.empty() || (!context && inputs.size() != 1)) return std::nullopt;
-  SkipCandidate c{.module = std::move(module), .output = outputs[0], .nodes = std::move(nodes)};
+  if (outputs.size() != 1 || inputs.empty()) return std::nullopt;
+  SkipPass pass{.output = outputs[0], .nodes = std::move(nodes)};
+  const TensorType& type = g.value(pass.output).type;
   for (ValueId v : inputs) {
-    if (!(g.values[v].type == g.values[c.output].type)) continue;
-    for (NodeId n : c.nodes)
-      if (c.input == kNoValue && g.nodes[n].type == "Add" && reads(g.nodes[n], v)) c.input = v;
+    if (!(g.values[v].type == type)) continue;
+    for (NodeId n : pass.nodes)
+      if (pass.input == kNoValue && g.nodes[n].type == "Add" && reads(g.nodes[n], v)) pass.input = v;
   }
-  if (c.input == kNoValue) return std::nullopt;
+  if (pass.input == kNoValue) return std::nullopt;
+  // Masks and rotary tables may come from outside; what was made of the stream may not: then this is half a module.
+  for (ValueId v : inputs)
+    if (v != pass.input && !context && (g.values[v].type == type || facts.depends(v, pass.input))) return std::nullopt;
+  pass.sums = residual_sums(facts, pass);
+  if (pass.sums.empty()) return std::nullopt;
+  return pass;
+}
+
+// Weakly connected parts of a region, in order of first node.
+std::vector<std::vector<NodeId>> parts(const GraphFacts& facts, const std::vector<NodeId>& nodes) {
+  std::map<NodeId, NodeId> parent;
+  for (NodeId n : nodes) parent[n] = n;
+  const auto root = [&](NodeId n) {
+    while (parent.at(n) != n) n = parent[n] = parent.at(parent.at(n));
+    return n;
+  };
+  for (NodeId n : nodes)
+    for (ValueId v : facts.graph.nodes[n].inputs) {
+      if (v == kNoValue) continue;
+      const NodeId made = facts.graph.values[v].producer;
+      if (made == kNoNode || !parent.count(made)) continue;
+      const NodeId a = root(made), b = root(n);
+      parent[std::max(a, b)] = std::min(a, b);
+    }
+  std::map<NodeId, std::vector<NodeId>> by_root;
+  for (NodeId n : nodes) by_root[root(n)].push_back(n);
+  std::vector<std::vector<NodeId>> out;
+  for (auto& [first, part] : by_root) out.push_back(std::move(part));
+  return out;
+}
+
+std::set<ValueId> parameters_of(const Graph& g, const std::vector<NodeId>& nodes) {
+  std::set<ValueId> out;
+  for (NodeId n : nodes)
+    for (ValueId v : g.nodes[n].inputs)
+      if (v != kNoValue && g.values[v].kind == ValueKind::parameter) out.insert(v);
+  return out;
+}
+
+// The module as a candidate: one run of it, or several of the same parameters.
+std::optional<SkipCandidate> candidate(const GraphFacts& facts, std::string module, const std::vector<NodeId>& nodes, bool context) {
+  SkipCandidate c{.module = std::move(module)};
+  if (auto whole = pass_of(facts, nodes, context)) {
+    c.passes.push_back(std::move(*whole));
+    return c;
+  }
+  const auto pieces = parts(facts, nodes);
+  if (pieces.size() < 2) return std::nullopt;
+  for (const auto& piece : pieces) {
+    auto pass = pass_of(facts, piece, context);
+    if (!pass || parameters_of(facts.graph, piece) != parameters_of(facts.graph, pieces[0])) return std::nullopt;
+    c.passes.push_back(std::move(*pass));
+  }
   return c;
 }
 
@@ -96,7 +189,6 @@ struct Numbered {
   std::string module;
   std::vector<std::string> adapters;
   std::string skip_adapter;
-  int64_t skip_factor;  // bottleneck of the skip adapter over that of a parallel one
 };
 
 // The method's own numbering, where the network is one that it defines.
@@ -117,41 +209,88 @@ std::vector<Numbered> numbering(const Graph& g, std::string_view variant) {
     for (const auto& [list, stream] : {std::pair{kText, 'l'}, {kImage, 'v'}})
       for (int64_t i = 0, n = count(std::string(list)); i < n; ++i) {
         const std::string m = fmt::format("{}.{}", list, i);
-        out.push_back({m, {m + ".attention.output.adapter", m + ".crossattention.output.adapter", m + ".adapter"}, fmt::format("adapter_list_{}.{}.0", stream, i), 3});
+        out.push_back({m, {m + ".attention.output.adapter", m + ".crossattention.output.adapter", m + ".adapter"}, fmt::format("adapter_list_{}.{}.0", stream, i)});
       }
     if (variant == "global")
-      for (int64_t i = 0, n = count(std::string(kRoberta)); i < n; ++i)
-        out.push_back({fmt::format("{}.{}", kRoberta, i), {}, fmt::format("adapter_list_t.{}.0", i), 2});
+      for (int64_t i = 0, n = count(std::string(kRoberta)); i < n; ++i) out.push_back({fmt::format("{}.{}", kRoberta, i), {}, fmt::format("adapter_list_t.{}.0", i)});
     return out;
   }
   if (g.name.rfind("vilt/", 0) != 0) return out;
   for (const std::string prefix : {"", "vilt."})
     for (int64_t i = 0, n = count(prefix + "encoder.layer"); i < n; ++i) {
       const std::string m = fmt::format("{}encoder.layer.{}", prefix, i);
-      out.push_back({m, {m + ".adapter0", m + ".adapter1"}, fmt::format("{}adapter_list.{}.0", prefix, i), 2});
+      out.push_back({m, {m + ".adapter0", m + ".adapter1"}, fmt::format("{}adapter_list.{}.0", prefix, i)});
     }
+  return out;
+}
+
+// Maps have their channels in dimension 1: their module holds a convolution that reads values of their rank.
+bool is_map(const Graph& g, const SkipPass& pass) {
+  if (g.value(pass.input).type.shape.size() != 4) return false;
+  return std::any_of(pass.nodes.begin(), pass.nodes.end(), [&](NodeId n) { return g.nodes[n].type == "Conv"; });
+}
+
+// Each residual sum around an attention as a candidate of its own: its branch and the sum go, the norm behind it stays.
+std::vector<SkipCandidate> attentions(const GraphFacts& facts, const std::vector<SkipCandidate>& modules) {
+  const Graph& g = facts.graph;
+  std::vector<std::pair<std::string, SkipCandidate>> found;  // with what groups them: METER's streams and kinds
+  for (const SkipCandidate& m : modules)
+    for (size_t s = 0; s < m.passes[0].sums.size(); ++s) {
+      if (m.passes[0].sums[s].attention == kNoNode) continue;
+      std::string path = g.modules[g.nodes[m.passes[0].sums[s].attention].module];
+      const std::string list = m.module.substr(0, m.module.rfind('.'));
+      if (!inside(path, m.module) || path == m.module) path = fmt::format("{}.attention{}", m.module, s);
+      SkipCandidate c{.module = path, .adapters = {path + ".adapter"}, .skip_adapter = path + ".skip_adapter"};
+      for (const SkipPass& pass : m.passes) {
+        ResidualSum sum = pass.sums[s];
+        SkipPass p{.input = sum.stream, .output = g.nodes[sum.sum].outputs[0], .nodes = nodes_between(g, sum.stream, g.nodes[sum.sum].outputs[0], pass.nodes)};
+        sum.norm = kNoNode;
+        p.sums = {sum};
+        c.passes.push_back(std::move(p));
+      }
+      found.emplace_back(inside(m.module, kText) || inside(m.module, kImage) ? fmt::format("{}.{}", list, s) : "", std::move(c));
+    }
+  std::vector<std::string> groups;
+  for (const auto& [group, c] : found)
+    if (std::find(groups.begin(), groups.end(), group) == groups.end()) groups.push_back(group);
+  std::vector<SkipCandidate> out;
+  for (const std::string& group : groups)
+    for (auto& [of, c] : found)
+      if (of == group) out.push_back(std::move(c));
   return out;
 }
 
 }  // namespace
 
+std::vector<NodeId> nodes_between(const Graph& graph, ValueId from, ValueId to, const std::vector<NodeId>& inside) {
+  std::set<NodeId> own(inside.begin(), inside.end()), found;
+  std::vector<ValueId> todo{to};
+  while (!todo.empty()) {
+    const ValueId v = todo.back();
+    todo.pop_back();
+    if (v == from || v == kNoValue) continue;
+    const NodeId n = graph.values[v].producer;
+    if (n == kNoNode || !own.count(n) || !found.insert(n).second) continue;
+    todo.insert(todo.end(), graph.nodes[n].inputs.begin(), graph.nodes[n].inputs.end());
+  }
+  return {found.begin(), found.end()};
+}
+
 Result<std::vector<SkipCandidate>> skip_candidates(const Graph& graph, std::string_view variant) {
-  if (!variant.empty() && variant != "fusion" && variant != "global")
-    return fail(Code::usage, fmt::format("there is no variant called '{}'", variant), graph.name, "variants of METER: fusion, global");
+  if (!variant.empty() && variant != "fusion" && variant != "global" && variant != "attention")
+    return fail(Code::usage, fmt::format("there is no variant called '{}'", variant), graph.name, "variants: fusion and global of METER, attention of any network");
   HONE_TRY_ASSIGN(const Profile costs, profile(graph));
-  const Facts facts(graph);
+  const GraphFacts facts(graph);
   const auto all = regions(graph);
   std::vector<SkipCandidate> out;
   const std::vector<Numbered> numbers = numbering(graph, variant);
   for (const Numbered& n : numbers) {
     const auto it = std::find_if(all.begin(), all.end(), [&](const auto& r) { return r.first == n.module; });
     auto c = it == all.end() ? std::nullopt : candidate(facts, n.module, it->second, true);
-    if (!c)
-      return fail(Code::unsupported, "the module has not one output of its input's type; it runs more than once, or was rewritten", n.module,
-                  "skip sets are applied to one pass, for example meter/base-384 or vilt/base");
+    if (!c || (!n.adapters.empty() && c->passes[0].sums.size() != n.adapters.size()))
+      return fail(Code::unsupported, "the module is not the layer that this name has in ViLT and METER: it was rewritten", n.module);
     c->adapters = n.adapters;
     c->skip_adapter = n.skip_adapter;
-    c->skip_width = graph.values[c->input].type.shape.back() / 8 * n.skip_factor;
     out.push_back(std::move(*c));
   }
   if (numbers.empty()) {
@@ -161,186 +300,28 @@ Result<std::vector<SkipCandidate>> skip_candidates(const Graph& graph, std::stri
     std::vector<SkipCandidate> inner;
     for (const SkipCandidate& c : out)
       if (std::none_of(out.begin(), out.end(), [&](const SkipCandidate& o) { return o.module != c.module && inside(o.module, c.module); })) inner.push_back(c);
-    std::sort(inner.begin(), inner.end(), [](const SkipCandidate& a, const SkipCandidate& b) { return a.nodes[0] < b.nodes[0]; });
+    std::sort(inner.begin(), inner.end(), [](const SkipCandidate& a, const SkipCandidate& b) { return a.passes[0].nodes[0] < b.passes[0].nodes[0]; });
     out = std::move(inner);
-  }
-  if (out.empty()) return fail(Code::failed, "no module joins its output with its input by an addition, so none can be skipped", graph.name);
-  for (SkipCandidate& c : out)
-    for (NodeId n : c.nodes) {
-      c.macs += costs.nodes[n].counts.macs().value();
-      c.params += costs.nodes[n].params;
+    for (SkipCandidate& c : out) {
+      for (size_t s = 0; s < c.passes[0].sums.size(); ++s) c.adapters.push_back(fmt::format("{}.adapter{}", c.module, s));
+      c.skip_adapter = c.module + ".skip_adapter";
     }
+  }
+  if (variant == "attention") out = attentions(facts, out);
+  if (out.empty())
+    return fail(Code::failed, variant == "attention" ? "no residual sum has an attention in its branch" : "no module joins its output with its input by an addition, so none can be skipped", graph.name);
+  for (SkipCandidate& c : out) {
+    const Shape& shape = graph.value(c.passes[0].input).type.shape;
+    c.map = is_map(graph, c.passes[0]);
+    c.width = shape.empty() ? 0 : c.map ? shape[1] : shape.back();
+    if (c.width < 1) return fail(Code::unsupported, fmt::format("the number of channels of {} is not known", to_string(shape)), c.module, "bind the inputs: --input NAME=SHAPE");
+    for (const SkipPass& pass : c.passes)
+      for (NodeId n : pass.nodes) {
+        c.macs += costs.nodes[n].counts.macs().value();
+        c.params += costs.nodes[n].params;
+      }
+  }
   return out;
-}
-
-namespace {
-
-class Rewriter {
- public:
-  explicit Rewriter(const Graph& graph) : out_(graph) { out_.nodes.clear(); }
-
-  void copy(Node node) {
-    for (ValueId& v : node.inputs)
-      while (v != kNoValue && replaced_.count(v)) v = replaced_.at(v);
-    out_.add_node(std::move(node));
-  }
-  void replace(ValueId old, ValueId by) { replaced_[old] = by; }
-  ValueId current(ValueId v) const {
-    for (auto it = replaced_.find(v); it != replaced_.end(); it = replaced_.find(v)) v = it->second;
-    return v;
-  }
-
-  // result = base + A(source); `result` keeps its id, so its readers need not change.
-  void add_adapter(ValueId base, ValueId source, ValueId result, const std::string& name, int64_t bottleneck) {
-    base = current(base), source = current(source);
-    const TensorType type = out_.values[source].type;
-    const int64_t width = type.shape.back();
-    ValueId y = layer("LayerNormalization", name + ".adapter_layer_norm_before", source, {width}, {Init::Kind::ones}, width,
-                      {{"axis", int64_t{-1}}, {"epsilon", 1e-5f}});
-    const Init normal{Init::Kind::normal, 0.02f};
-    y = layer("hone::Linear", name + ".down_proj", y, {bottleneck, width}, normal, bottleneck, {});
-    y = emit("Relu", {y}, new_value(name + "/Relu", y), name, {});
-    y = layer("hone::Linear", name + ".up_proj", y, {width, bottleneck}, normal, width, {});
-    emit("Add", {base, y}, result, name, {});
-  }
-
-  // A new value of the type of `like`.
-  ValueId new_value(const std::string& name, ValueId like) {
-    Value v;
-    v.name = out_.unique_name(name);
-    v.type = out_.values[like].type;
-    return out_.add_value(std::move(v));
-  }
-
-  // Parameters that only removed nodes read go with them.
-  Result<Graph> finish(const Graph& before) {
-    for (ValueId& v : out_.outputs) v = current(v);
-    std::vector<bool> was_read(before.values.size());
-    for (const Node& n : before.nodes)
-      for (ValueId v : n.inputs)
-        if (v != kNoValue) was_read[v] = true;
-    Graph pruned = prune(out_);  // also drops nodes in front of a skipped module that nobody needs any more
-    std::set<std::string> kept;
-    for (const Node& n : pruned.nodes)
-      for (ValueId v : n.inputs)
-        if (v != kNoValue) kept.insert(pruned.values[v].name);
-    for (ValueId v = 0; v < before.values.size(); ++v) {
-      const Value& value = before.values[v];
-      const bool state = value.kind == ValueKind::parameter || value.kind == ValueKind::buffer;
-      if (state && was_read[v] && !kept.count(value.name)) out_.values[v].kind = ValueKind::constant;
-    }
-    HONE_TRY_ASSIGN(Inferred typed, infer(prune(out_)));
-    return std::move(typed.graph);
-  }
-
- private:
-  ValueId parameter(const std::string& name, Shape shape, Init init) {
-    Value v;
-    v.name = name;
-    v.kind = ValueKind::parameter;
-    v.type = TensorType(DType::f32, std::move(shape));
-    v.init = init;
-    return out_.add_value(std::move(v));
-  }
-  ValueId layer(const char* type, const std::string& name, ValueId x, Shape shape, Init weight, int64_t width, Attrs attrs) {
-    const ValueId w = parameter(name + ".weight", std::move(shape), weight), b = parameter(name + ".bias", {width}, {Init::Kind::zeros});
-    const ValueId y = new_value(name + "/" + type, x);
-    out_.values[y].type.shape.back() = width;
-    return emit(type, {x, w, b}, y, name, std::move(attrs));
-  }
-  ValueId emit(const char* type, std::vector<ValueId> inputs, ValueId output, const std::string& module, Attrs attrs) {
-    Node n;
-    n.type = type;
-    n.def = find_op(type);
-    n.name = out_.values[output].name;
-    n.inputs = std::move(inputs);
-    n.outputs = {output};
-    n.attrs = std::move(attrs);
-    n.module = out_.module_id(module);
-    out_.add_node(std::move(n));
-    return output;
-  }
-
-  Graph out_;
-  std::map<ValueId, ValueId> replaced_;
-};
-
-struct Insertion {
-  std::string name;
-  ValueId source;
-};
-
-// Where the parallel adapters of a kept module go: after which node, fed by which value. Each residual sum reads the stream;
-// a LayerNorm right behind the sum (BERT) moves the stream behind it. The last adapter of a cross-modal layer is added
-// behind that norm, the others to the sum.
-Status place_adapters(const Graph& g, const SkipCandidate& c, std::map<NodeId, Insertion>& at) {
-  const bool cross_modal = c.adapters.size() == 3;
-  ValueId stream = c.input;
-  size_t step = 0;
-  for (size_t i = 0; i < c.nodes.size() && step < c.adapters.size(); ++i) {
-    const Node& sum = g.nodes[c.nodes[i]];
-    if (sum.type != "Add" || !reads(sum, stream)) continue;
-    NodeId norm = kNoNode;
-    for (size_t j = i + 1; j < c.nodes.size() && cross_modal && norm == kNoNode; ++j)
-      if (g.nodes[c.nodes[j]].type == "LayerNormalization" && g.nodes[c.nodes[j]].inputs[0] == sum.outputs[0]) norm = c.nodes[j];
-    const bool behind_norm = cross_modal && step + 1 == c.adapters.size();
-    if (cross_modal && norm == kNoNode) break;
-    at[behind_norm ? norm : c.nodes[i]] = {c.adapters[step++], stream};
-    stream = cross_modal ? g.nodes[norm].outputs[0] : sum.outputs[0];
-  }
-  if (step < c.adapters.size())
-    return fail(Code::unsupported, fmt::format("{} residual sums were found, {} were expected", step, c.adapters.size()), c.module);
-  return {};
-}
-
-}  // namespace
-
-Result<Graph> apply_skips(const Graph& graph, const std::vector<SkipCandidate>& candidates, const std::vector<int64_t>& set, Adapters adapters) {
-  std::vector<bool> skipped(candidates.size(), false);
-  for (int64_t i : set) {
-    if (i < 0 || static_cast<size_t>(i) >= candidates.size())
-      return fail(Code::usage, fmt::format("{} is no candidate", i), graph.name, fmt::format("candidates are 0 to {}; `hone skip list` shows them", candidates.size() - 1));
-    if (skipped[static_cast<size_t>(i)]) return fail(Code::usage, fmt::format("candidate {} is given twice", i), graph.name);
-    skipped[static_cast<size_t>(i)] = true;
-  }
-  std::map<NodeId, Insertion> insertions;
-  std::map<NodeId, const SkipCandidate*> ends;  // last node of a skipped module
-  std::vector<bool> removed(graph.nodes.size(), false);
-  for (size_t i = 0; i < candidates.size(); ++i) {
-    const SkipCandidate& c = candidates[i];
-    if (adapters == Adapters::das && c.skip_adapter.empty())
-      return fail(Code::usage, "the adapters of DAS are defined for ViLT and METER", graph.name, "use --adapters identity");
-    if (!skipped[i]) {
-      if (adapters == Adapters::das) HONE_TRY(place_adapters(graph, c, insertions));
-      continue;
-    }
-    ends[c.nodes.back()] = &c;
-    for (NodeId n : c.nodes) removed[n] = true;
-  }
-
-  Rewriter out(graph);
-  for (NodeId n = 0; n < graph.nodes.size(); ++n) {
-    if (auto end = ends.find(n); end != ends.end()) {
-      const SkipCandidate& c = *end->second;
-      if (adapters == Adapters::das)
-        out.add_adapter(c.input, c.input, c.output, c.skip_adapter, c.skip_width);
-      else
-        out.replace(c.output, out.current(c.input));
-    }
-    if (removed[n]) continue;
-    const auto insertion = insertions.find(n);
-    if (insertion == insertions.end()) {
-      out.copy(graph.nodes[n]);
-      continue;
-    }
-    Node node = graph.nodes[n];
-    const ValueId result = node.outputs[0], sum = out.new_value(graph.values[result].name + "/kept", result);
-    node.outputs[0] = sum;
-    out.copy(std::move(node));
-    const int64_t width = graph.values[insertion->second.source].type.shape.back();
-    out.add_adapter(sum, insertion->second.source, result, insertion->second.name, width / 8);
-  }
-  return out.finish(graph);
 }
 
 Result<std::vector<int64_t>> parse_skip_set(std::string_view text) {

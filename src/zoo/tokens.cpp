@@ -62,13 +62,13 @@ ValueId split_heads(Builder& b, ValueId tokens, int64_t heads) {
     b.fail(fmt::format("{} channels do not split into {} heads", s.back(), heads));
     return 0;
   }
-  return b.transpose(b.reshape(tokens, {0, s[1], heads, s.back() / heads}), {0, 2, 1, 3});
+  return b.transpose(b.reshape(tokens, {0, -1, heads, s.back() / heads}), {0, 2, 1, 3});
 }
 
 ValueId merge_heads(Builder& b, ValueId x) {
   if (b.failed()) return 0;
   const Shape s = b.shape(x);
-  return b.reshape(b.transpose(x, {0, 2, 1, 3}), {0, s[2], s[1] * s[3]});
+  return b.reshape(b.transpose(x, {0, 2, 1, 3}), {0, -1, s[1] * s[3]});
 }
 
 ValueId repeat_for_batch(Builder& b, ValueId rows, ValueId like) {

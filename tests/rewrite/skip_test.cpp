@@ -1,5 +1,5 @@
 // Skip sets: candidates, and the counts of the DAS specification (fvcore convention, adapters included).
-#include "rewrite/skip.h"
+#include "rewrite/adapters.h"
 
 #include <gtest/gtest.h>
 
@@ -31,7 +31,7 @@ Counted counted(const Graph& g) {
   return {1e-9 * static_cast<double>(convention(*p, "fvcore")->flops), p->totals.macs, p->totals.params};
 }
 
-Graph skipped(const Graph& g, std::string_view variant, const std::vector<int64_t>& set, Adapters adapters = Adapters::das) {
+Graph skipped(const Graph& g, std::string_view variant, const std::vector<int64_t>& set, Adapters adapters = {}) {
   auto c = skip_candidates(g, variant);
   EXPECT_TRUE(c) << (c ? "" : c.error().text());
   if (!c) return {};
@@ -97,7 +97,7 @@ TEST(Skip, Vilt) {
 
 TEST(Skip, TheEmptySetWithoutAdaptersIsTheNetwork) {
   const Graph g = network("vilt/base");
-  EXPECT_TRUE(equal(skipped(g, "", {}, Adapters::identity), g));
+  EXPECT_TRUE(equal(skipped(g, "", {}, kIdentity), g));
 }
 
 // Any network: skipping costs exactly the candidates' own counts.
@@ -109,7 +109,7 @@ TEST(Skip, IdentityRemovesExactlyTheModules) {
     ASSERT_GE(c->size(), 2u) << name;
     const Counted base = counted(g);
     const auto last = static_cast<int64_t>(c->size()) - 1;
-    const Counted after = counted(skipped(g, "", {0, last}, Adapters::identity));
+    const Counted after = counted(skipped(g, "", {0, last}, kIdentity));
     EXPECT_EQ(after.macs, base.macs - c->front().macs - c->back().macs) << name;
     EXPECT_EQ(after.params, base.params - c->front().params - c->back().params) << name;
   }
@@ -126,9 +126,10 @@ TEST(Skip, ErrorsHelp) {
   const Graph g = network("timm/resnet50");
   EXPECT_EQ(skip_candidates(g, "both").error().code, Code::usage);
   const auto c = *skip_candidates(g);
-  EXPECT_EQ(apply_skips(g, c, {99}, Adapters::identity).error().code, Code::usage);
-  EXPECT_EQ(apply_skips(g, c, {1, 1}, Adapters::identity).error().code, Code::usage);
-  EXPECT_EQ(apply_skips(g, c, {1}, Adapters::das).error().code, Code::usage);
+  EXPECT_EQ(apply_skips(g, c, {99}, kIdentity).error().code, Code::usage);
+  EXPECT_EQ(apply_skips(g, c, {1, 1}, kIdentity).error().code, Code::usage);
+  EXPECT_EQ(apply_skips(g, c, {}, {.keep = Keep::lora}).error().code, Code::usage);  // no attention
+  EXPECT_EQ(apply_skips(g, c, {}, {.keep = Keep::prompt}).error().code, Code::usage);  // no tokens
   EXPECT_FALSE(skip_candidates(network("torchvision/vgg11")));
   EXPECT_EQ(*parse_skip_set("2,4,8,9"), (std::vector<int64_t>{2, 4, 8, 9}));
   EXPECT_TRUE(parse_skip_set("")->empty());

@@ -1,0 +1,99 @@
+#include "rewrite/adapter_nodes.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace hone {
+
+namespace {
+
+constexpr Init kZeros{Init::Kind::zeros, 0}, kOnes{Init::Kind::ones, 0};
+
+// A dense layer over channels, with bias: name.weight, name.bias.
+ValueId dense(Editor& e, ValueId x, const std::string& name, int64_t in, int64_t out, Init init, bool map) {
+  const Shape shape = map ? Shape{out, in, 1, 1} : Shape{out, in};
+  const ValueId w = e.parameter(name + ".weight", shape, init), b = e.parameter(name + ".bias", {out}, kZeros);
+  if (!map) return e.emit("hone::Linear", {x, w, b}, name);
+  return e.emit("Conv", {x, w, b}, name, {{"kernel_shape", std::vector<int64_t>{1, 1}}, {"pads", std::vector<int64_t>{0, 0, 0, 0}}, {"strides", std::vector<int64_t>{1, 1}}});
+}
+
+ValueId ints(Editor& e, std::vector<int64_t> values, const std::string& name) { return e.constant(Tensor::ints(std::move(values)), name); }
+
+}  // namespace
+
+ValueId parallel_adapter(Editor& e, ValueId base, ValueId source, const std::string& name, const AdapterShape& s, ValueId into) {
+  const std::string norm = name + ".adapter_layer_norm_before";
+  const ValueId gain = e.parameter(norm + ".weight", {s.width}, kOnes), shift = e.parameter(norm + ".bias", {s.width}, kZeros);
+  ValueId y = s.map ? e.emit("GroupNormalization", {source, gain, shift}, norm, {{"num_groups", int64_t{1}}, {"epsilon", 1e-5f}})
+                    : e.emit("LayerNormalization", {source, gain, shift}, norm, {{"axis", int64_t{-1}}, {"epsilon", 1e-5f}});
+  const Init normal{Init::Kind::normal, 0.02f};
+  y = e.emit("Relu", {dense(e, y, name + ".down_proj", s.width, s.bottleneck, normal, s.map)}, name);
+  y = dense(e, y, name + ".up_proj", s.bottleneck, s.width, s.zero_up ? kZeros : normal, s.map);
+  if (s.scale != 1) y = e.emit("Mul", {y, e.constant(Tensor::scalar(static_cast<float>(s.scale)), name + ".scale")}, name);
+  return e.emit("Add", {base, y}, name, {}, into);
+}
+
+ValueId houlsby_adapter(Editor& e, ValueId x, const std::string& name, const AdapterShape& s) {
+  const Init normal{Init::Kind::normal, 0.01f};
+  ValueId y = e.emit("Relu", {dense(e, x, name + ".down_proj", s.width, s.bottleneck, normal, s.map)}, name);
+  y = dense(e, y, name + ".up_proj", s.bottleneck, s.width, s.zero_up ? kZeros : normal, s.map);
+  return e.emit("Add", {x, y}, name);
+}
+
+ValueId linear_adapter(Editor& e, ValueId x, const std::string& name, const AdapterShape& s) {
+  const ValueId y = dense(e, x, name + ".down_proj", s.width, s.bottleneck, {Init::Kind::normal, 0.02f}, s.map);
+  return e.emit("Add", {x, dense(e, y, name + ".up_proj", s.bottleneck, s.width, kZeros, s.map)}, name);
+}
+
+ValueId low_rank_branch(Editor& e, ValueId base, ValueId x, const LowRank& branch, ValueId into) {
+  const int64_t in = e.value(x).type.shape.back();
+  const ValueId a = e.parameter(branch.name + "_A", {branch.rank, in}, {Init::Kind::normal, 1}), b = e.parameter(branch.name + "_B", {branch.out, branch.rank}, kZeros);
+  ValueId y = e.emit("hone::Linear", {e.emit("hone::Linear", {x, a}, branch.name), b}, branch.name);
+  if (branch.before || branch.after) {
+    // Only the last axis grows, whatever the rank.
+    y = e.emit("Pad", {y, ints(e, {branch.before, branch.after}, branch.name + ".pads"), kNoValue, ints(e, {-1}, branch.name + ".axis")}, branch.name);
+  }
+  return e.emit("Add", {base, y}, branch.name, {}, into);
+}
+
+ValueId propagation_adapter(Editor& e, ValueId x, ValueId context, const std::string& name, int64_t width, ValueId into) {
+  const int64_t half = std::max<int64_t>(1, width * 3 / 32), hidden = 2 * half;
+  const Init normal{Init::Kind::normal, 0.02f};
+  const ValueId own = dense(e, x, name + ".own_proj", width, hidden, normal, false);
+  const ValueId other = e.emit("ReduceMean", {dense(e, context, name + ".context_proj", e.value(context).type.shape.back(), hidden, normal, false), ints(e, {1}, name + ".axes")}, name,
+                               {{"keepdims", int64_t{1}}});
+  const ValueId y = e.emit("Mul", {e.emit("Add", {own, other}, name), e.constant(Tensor::scalar(0.5f), name + ".half")}, name);
+  std::vector<ValueId> groups;
+  for (int64_t i = 0; i < 2; ++i) {
+    const std::string g = std::to_string(i);
+    const ValueId part = e.emit("Slice", {y, ints(e, {i * half}, name + ".begin" + g), ints(e, {(i + 1) * half}, name + ".end" + g), ints(e, {2}, name + ".axis" + g)}, name);
+    groups.push_back(dense(e, part, name + ".up_proj." + g, half, i == 0 ? width / 2 : width - width / 2, kZeros, false));
+  }
+  return e.emit("Add", {x, e.emit("Concat", groups, name, {{"axis", int64_t{-1}}})}, name, {}, into);
+}
+
+ValueId attention_context(const Graph& g, const SkipPass& pass) {
+  const NodeId attention = pass.sums[0].attention;
+  ValueId v = g.nodes[attention].inputs[g.nodes[attention].type == "Attention" ? 1 : 0];
+  // Back along the first operands: turns and reshapes, the dense layer, what it reads.
+  const auto own = [&](NodeId n) { return std::binary_search(pass.nodes.begin(), pass.nodes.end(), n); };
+  while (v != pass.input && g.values[v].producer != kNoNode && own(g.values[v].producer)) v = g.nodes[g.values[v].producer].inputs[0];
+  return v;
+}
+
+ValueId append_prompt(Editor& e, ValueId x, const std::string& name, int64_t n, int64_t width) {
+  const ValueId prompt = e.parameter(name, {1, n, width}, {Init::Kind::uniform, static_cast<float>(std::sqrt(6.0 / (3 * 16 * 16 + static_cast<double>(width))))});
+  const ValueId batch = e.emit("Shape", {x}, name, {{"start", int64_t{0}}, {"end", int64_t{1}}});
+  const ValueId shape = e.emit("Concat", {batch, ints(e, {n, width}, name + ".shape")}, name, {{"axis", int64_t{0}}});
+  return e.emit("Concat", {x, e.emit("Expand", {prompt, shape}, name)}, name, {{"axis", int64_t{1}}});
+}
+
+ValueId take_first(Editor& e, ValueId x, int64_t axis, int64_t n, const std::string& name) {
+  return e.emit("Slice", {x, ints(e, {0}, name + ".begin"), ints(e, {n}, name + ".end"), ints(e, {axis}, name + ".axis")}, name);
+}
+
+ValueId open_mask(Editor& e, ValueId mask, int64_t n, const std::string& name) {
+  return e.emit("Pad", {mask, ints(e, {0, n}, name + ".pads"), kNoValue, ints(e, {-1}, name + ".axis")}, name);
+}
+
+}  // namespace hone

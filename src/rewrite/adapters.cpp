@@ -1,0 +1,348 @@
+#include "rewrite/adapters.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+
+#include "rewrite/adapter_nodes.h"
+#include "rewrite/editor.h"
+
+namespace hone {
+
+namespace {
+
+constexpr std::pair<Keep, std::string_view> kKeeps[] = {{Keep::none, "none"}, {Keep::das, "das"}, {Keep::houlsby, "houlsby"}, {Keep::scaled, "scaled"},
+                                                        {Keep::lora, "lora"}, {Keep::linear, "linear"}, {Keep::prompt, "prompt"}, {Keep::deep_prompt, "deep-prompt"}};
+constexpr std::pair<Replace, std::string_view> kReplaces[] = {{Replace::identity, "identity"}, {Replace::adapter, "adapter"}, {Replace::propagate, "propagate"}};
+
+// Where a network has no place for an adapter.
+tl::unexpected<Error> no_place(const SkipCandidate& c, Keep keep, std::string_view why) {
+  return fail(Code::usage, fmt::format("{} adapters have no place here: {}", name(keep), why), c.module, "--adapters das works on every network with residual modules");
+}
+
+// What happens around a node of the old graph.
+struct Edits {
+  std::vector<std::function<void(Editor&, Node&)>> before;           // may emit nodes and change what the node reads
+  std::function<ValueId(Editor&, const Node&, ValueId)> after;       // from the node's output to what readers get, through `emit into`
+};
+
+class Plan {
+ public:
+  Plan(const Graph& g, const Adapters& a) : g_(g), a_(a) {}
+
+  Status keep(const SkipCandidate& c) {
+    if (c.adapters.empty() && (a_.keep == Keep::das || a_.keep == Keep::houlsby || a_.keep == Keep::scaled)) return {};
+    for (const SkipPass& pass : c.passes) switch (a_.keep) {
+        case Keep::none:
+        case Keep::prompt: break;
+        case Keep::das: beside(c, pass, false); break;
+        case Keep::scaled: beside(c, pass, true); break;
+        case Keep::houlsby: behind_branches(c, pass); break;
+        case Keep::lora: HONE_TRY(low_rank(c, pass)); break;
+        case Keep::linear: HONE_TRY(before_dense(c, pass)); break;
+        case Keep::deep_prompt: HONE_TRY(among_keys(c, pass)); break;
+      }
+    return {};
+  }
+
+  const Edits* at(NodeId n) const {
+    const auto it = edits_.find(n);
+    return it == edits_.end() ? nullptr : &it->second;
+  }
+
+ private:
+  AdapterShape shape(const SkipCandidate& c, double scale = 1) const { return {c.width, std::max<int64_t>(1, c.width / a_.reduction), c.map, scale, a_.zero_up}; }
+
+  // The node's result becomes result + s A(source).
+  void add_behind(NodeId node, ValueId source, std::string name, AdapterShape s) {
+    edits_[node].after = [source, name = std::move(name), s](Editor& e, const Node& n, ValueId kept) { return parallel_adapter(e, kept, source, name, s, n.outputs[0]); };
+  }
+
+  void beside(const SkipCandidate& c, const SkipPass& pass, bool attention_only) {
+    const bool any = std::any_of(pass.sums.begin(), pass.sums.end(), [](const ResidualSum& s) { return s.attention != kNoNode; });
+    for (size_t i = 0; i < pass.sums.size() && i < c.adapters.size(); ++i) {
+      const ResidualSum& s = pass.sums[i];
+      if (attention_only && any && s.attention == kNoNode) continue;
+      const bool behind_norm = s.norm != kNoNode && (attention_only || i + 1 == pass.sums.size());
+      const ValueId source = attention_only ? branch_input(pass, s) : s.stream;
+      add_behind(behind_norm ? s.norm : s.sum, source, c.adapters[i], shape(c, attention_only ? 4 : 1));
+    }
+  }
+
+  // What a branch reads: the stream, or the norm that alone stands in front of it (pre-norm).
+  ValueId branch_input(const SkipPass& pass, const ResidualSum& s) const {
+    for (NodeId n : nodes_between(g_, s.stream, s.branch, pass.nodes))
+      if (g_.nodes[n].inputs[0] == s.stream && (g_.nodes[n].type == "LayerNormalization" || g_.nodes[n].type == "RMSNormalization")) return g_.nodes[n].outputs[0];
+    return s.stream;
+  }
+
+  void behind_branches(const SkipCandidate& c, const SkipPass& pass) {
+    for (size_t i = 0; i < pass.sums.size(); ++i) {
+      const ValueId branch = pass.sums[i].branch;
+      edits_[pass.sums[i].sum].before.push_back([branch, name = c.adapters[std::min(i, c.adapters.size() - 1)], s = shape(c)](Editor& e, Node& sum) {
+        const ValueId adapted = houlsby_adapter(e, branch, name, s);
+        std::replace(sum.inputs.begin(), sum.inputs.end(), branch, adapted);
+      });
+    }
+  }
+
+  // The one dense layer that gives a query, key or value: nearest behind `v` through whatever moves and turns it.
+  Result<NodeId> dense_of(const SkipCandidate& c, const SkipPass& pass, ValueId v) const {
+    std::set<NodeId> own(pass.nodes.begin(), pass.nodes.end()), found, seen;
+    std::vector<ValueId> todo{v};
+    while (!todo.empty()) {
+      const ValueId at = todo.back();
+      todo.pop_back();
+      const NodeId n = at == kNoValue ? kNoNode : g_.values[at].producer;
+      if (n == kNoNode || !own.count(n) || !seen.insert(n).second) continue;
+      if (g_.nodes[n].type == "hone::Linear") found.insert(n);
+      else todo.insert(todo.end(), g_.nodes[n].inputs.begin(), g_.nodes[n].inputs.end());
+    }
+    if (found.size() != 1) return no_place(c, a_.keep, "not one dense layer makes the queries, keys or values");
+    return *found.begin();
+  }
+
+  struct Heads {
+    NodeId attention, q, k, v;  // dense layers
+  };
+  Result<std::vector<Heads>> attentions(const SkipCandidate& c, const SkipPass& pass) const {
+    std::vector<Heads> out;
+    for (const ResidualSum& s : pass.sums) {
+      if (s.attention == kNoNode) continue;
+      const Node& n = g_.nodes[s.attention];
+      if (n.type != "Attention") return no_place(c, a_.keep, "the attention is not one node");
+      HONE_TRY_ASSIGN(const NodeId q, dense_of(c, pass, n.inputs[0]));
+      HONE_TRY_ASSIGN(const NodeId k, dense_of(c, pass, n.inputs[1]));
+      HONE_TRY_ASSIGN(const NodeId v, dense_of(c, pass, n.inputs[2]));
+      out.push_back({s.attention, q, k, v});
+    }
+    if (out.empty()) return no_place(c, a_.keep, "it has no attention");
+    return out;
+  }
+
+  // The name of a dense layer: its weight's, without the ending.
+  std::string dense_name(NodeId dense) const {
+    ValueId w = g_.nodes[dense].inputs[1];
+    if (g_.values[w].producer != kNoNode) w = g_.nodes[g_.values[w].producer].inputs[0];  // transposed
+    std::string name = g_.values[w].name;
+    if (name.ends_with(".weight")) name.resize(name.size() - 7);
+    return name;
+  }
+
+  Status low_rank(const SkipCandidate& c, const SkipPass& pass) {
+    HONE_TRY_ASSIGN(const auto heads, attentions(c, pass));
+    for (const Heads& h : heads) {
+      const std::string name = dense_name(h.q);
+      const int64_t out = g_.value(g_.nodes[h.q].outputs[0]).type.shape.back();
+      if (h.q != h.v) {
+        edits_[h.q].after = lora_after({{name + ".lora", 0, out, 0, a_.rank}});
+        edits_[h.v].after = lora_after({{dense_name(h.v) + ".lora", 0, g_.value(g_.nodes[h.v].outputs[0]).type.shape.back(), 0, a_.rank}});
+        continue;
+      }
+      if (h.q != h.k || out % 3) return no_place(c, a_.keep, "queries and values share a dense layer that is not three equal parts");
+      edits_[h.q].after = lora_after({{name + ".lora_q", 0, out / 3, out / 3 * 2, a_.rank}, {name + ".lora_v", out / 3 * 2, out / 3, 0, a_.rank}});
+    }
+    return {};
+  }
+  static std::function<ValueId(Editor&, const Node&, ValueId)> lora_after(std::vector<LowRank> branches) {
+    return [branches = std::move(branches)](Editor& e, const Node& n, ValueId kept) {
+      for (size_t i = 0; i < branches.size(); ++i) kept = low_rank_branch(e, kept, n.inputs[0], branches[i], i + 1 == branches.size() ? n.outputs[0] : kNoValue);
+      return kept;
+    };
+  }
+
+  // Dense layers of a branch that no other dense layer stands in front of, where they read what the stream became.
+  Status before_dense(const SkipCandidate& c, const SkipPass& pass) {
+    for (size_t i = 0; i < pass.sums.size(); ++i) {
+      const ResidualSum& s = pass.sums[i];
+      const ValueId source = branch_input(pass, s);
+      std::string name = i < c.adapters.size() ? c.adapters[i] : fmt::format("{}.adapter{}", c.module, i);
+      bool placed = false;
+      const auto made = std::make_shared<ValueId>(kNoValue);
+      for (NodeId n : nodes_between(g_, s.stream, s.branch, pass.nodes)) {
+        if (g_.nodes[n].type != "hone::Linear" || g_.nodes[n].inputs[0] != source) continue;
+        edits_[n].before.push_back([made, source, name, shape = shape(c)](Editor& e, Node& dense) {
+          if (*made == kNoValue) *made = linear_adapter(e, source, name, shape);
+          dense.inputs[0] = *made;
+        });
+        placed = true;
+      }
+      if (!placed) return no_place(c, a_.keep, "no dense layer reads what the branch reads");
+    }
+    return {};
+  }
+
+  Status among_keys(const SkipCandidate& c, const SkipPass& pass) {
+    HONE_TRY_ASSIGN(const auto heads, attentions(c, pass));
+    const Heads h = heads.back();
+    const ValueId source = g_.nodes[h.k].inputs[0];
+    if (g_.nodes[h.v].inputs[0] != source) return no_place(c, a_.keep, "keys and values are not made from the same tokens");
+    const int64_t width = g_.value(source).type.shape.back(), tokens = g_.value(source).type.shape[1];
+    const auto longer = [made = std::make_shared<ValueId>(kNoValue), source, name = c.module + ".prompt", n = a_.prompts, width](Editor& e, Node& dense) {
+      if (*made == kNoValue) *made = append_prompt(e, source, name, n, width);
+      dense.inputs[0] = *made;
+    };
+    edits_[h.k].before.push_back(longer);
+    if (h.v != h.k) edits_[h.v].before.push_back(longer);
+    const bool packed = h.q == h.k;
+    edits_[h.attention].before.push_back([packed, tokens, n = a_.prompts](Editor& e, Node& attention) {
+      if (packed) attention.inputs[0] = take_first(e, attention.inputs[0], 2, tokens, attention.name);
+      if (attention.inputs.size() > 3 && attention.inputs[3] != kNoValue) attention.inputs[3] = open_mask(e, attention.inputs[3], n, attention.name);
+    });
+    return {};
+  }
+
+  const Graph& g_;
+  const Adapters& a_;
+  std::map<NodeId, Edits> edits_;
+};
+
+// Streams: runs of candidates that hand their output on. Prompts come in at the start of each and leave at its end.
+struct Streams {
+  std::map<ValueId, std::string> starts;  // value that the first candidate reads -> name of its prompt
+  std::set<ValueId> ends;
+  std::set<NodeId> nodes;                 // of all candidates
+  std::map<ValueId, int64_t> tokens;      // of starts and ends
+};
+
+Result<Streams> streams(const Graph& g, const std::vector<SkipCandidate>& candidates) {
+  Streams out;
+  std::set<ValueId> outputs, inputs;
+  for (const SkipCandidate& c : candidates)
+    for (const SkipPass& p : c.passes) {
+      if (c.map || g.value(p.input).type.shape.size() != 3) return no_place(c, Keep::prompt, "prompts are tokens, this is a map");
+      outputs.insert(p.output);
+      inputs.insert(p.input);
+      out.nodes.insert(p.nodes.begin(), p.nodes.end());
+    }
+  for (const SkipCandidate& c : candidates)
+    for (const SkipPass& p : c.passes) {
+      const int64_t tokens = g.value(p.input).type.shape[1];
+      if (!outputs.count(p.input)) {
+        out.starts.emplace(p.input, "prompt." + c.module.substr(0, c.module.rfind('.')));
+        out.tokens[p.input] = tokens;
+      }
+      if (!inputs.count(p.output)) {
+        out.ends.insert(p.output);
+        out.tokens[p.output] = tokens;
+      }
+    }
+  return out;
+}
+
+}  // namespace
+
+std::string_view name(Keep k) {
+  for (const auto& [keep, text] : kKeeps)
+    if (keep == k) return text;
+  return "";
+}
+std::string_view name(Replace r) {
+  for (const auto& [replace, text] : kReplaces)
+    if (replace == r) return text;
+  return "";
+}
+std::optional<Keep> parse_keep(std::string_view text) {
+  for (const auto& [keep, name] : kKeeps)
+    if (name == text) return keep;
+  return std::nullopt;
+}
+std::optional<Replace> parse_replace(std::string_view text) {
+  for (const auto& [replace, name] : kReplaces)
+    if (name == text) return replace;
+  return std::nullopt;
+}
+
+bool is_adapter(std::string_view parameter) {
+  return parameter.find("adapter") != std::string_view::npos || parameter.find(".lora") != std::string_view::npos || parameter.starts_with("prompt.") || parameter.ends_with(".prompt");
+}
+
+Result<Graph> apply_skips(const Graph& graph, const std::vector<SkipCandidate>& candidates, const std::vector<int64_t>& set, const Adapters& adapters) {
+  if (adapters.reduction < 1 || adapters.rank < 1 || adapters.prompts < 1 || adapters.rank > 1 << 16 || adapters.prompts > 1 << 16)
+    return fail(Code::usage, "reduction, rank and prompts are whole numbers from 1 to 65536", graph.name);
+  std::vector<bool> skipped(candidates.size(), false);
+  for (int64_t i : set) {
+    if (i < 0 || static_cast<size_t>(i) >= candidates.size())
+      return fail(Code::usage, fmt::format("{} is no candidate", i), graph.name, fmt::format("candidates are 0 to {}; `hone skip list` shows them", candidates.size() - 1));
+    if (skipped[static_cast<size_t>(i)]) return fail(Code::usage, fmt::format("candidate {} is given twice", i), graph.name);
+    skipped[static_cast<size_t>(i)] = true;
+  }
+  Plan plan(graph, adapters);
+  struct End {
+    const SkipCandidate* candidate;
+    const SkipPass* pass;
+  };
+  std::map<NodeId, End> ends;  // last node of a skipped pass
+  std::vector<bool> removed(graph.nodes.size(), false);
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    const SkipCandidate& c = candidates[i];
+    if (!skipped[i]) {
+      HONE_TRY(plan.keep(c));
+      continue;
+    }
+    if (adapters.replace == Replace::propagate && c.passes[0].sums[0].attention == kNoNode) return fail(Code::usage, "propagate takes the place of an attention, and here is none", c.module, "--variant attention");
+    for (const SkipPass& pass : c.passes) {
+      ends[pass.nodes.back()] = {&c, &pass};
+      for (NodeId n : pass.nodes) removed[n] = true;
+    }
+  }
+  Streams prompts;
+  if (adapters.keep == Keep::prompt) {
+    HONE_TRY_ASSIGN(prompts, streams(graph, candidates));
+  }
+
+  Editor out(graph);
+  std::map<ValueId, ValueId> prompted;  // start of a stream -> with its prompt
+  const auto with_prompts = [&](Node& node) {
+    for (ValueId& v : node.inputs) {
+      const auto start = prompts.starts.find(v);
+      if (start == prompts.starts.end()) continue;
+      const auto [it, first] = prompted.emplace(v, kNoValue);
+      if (first) it->second = append_prompt(out, v, start->second, adapters.prompts, graph.value(v).type.shape.back());
+      v = it->second;
+    }
+    if (node.type == "Attention" && node.inputs.size() > 3 && node.inputs[3] != kNoValue) node.inputs[3] = open_mask(out, node.inputs[3], adapters.prompts, node.name);
+  };
+  const auto leave_stream = [&](ValueId v) {
+    if (prompts.ends.count(v)) out.replace(v, take_first(out, v, 1, prompts.tokens.at(v), graph.value(v).name));
+  };
+  for (NodeId n = 0; n < graph.nodes.size(); ++n) {
+    if (auto end = ends.find(n); end != ends.end()) {
+      const auto& [c, pass] = end->second;
+      Node reader;
+      reader.inputs = {pass->input};
+      if (adapters.keep == Keep::prompt) with_prompts(reader);
+      const ValueId source = reader.inputs[0];
+      const int64_t bottleneck = std::max<int64_t>(1, c->width / adapters.reduction) * static_cast<int64_t>(pass->sums.size());
+      switch (adapters.replace) {
+        case Replace::identity: out.replace(pass->output, out.current(source)); break;
+        case Replace::adapter: parallel_adapter(out, source, source, c->skip_adapter, {c->width, bottleneck, c->map, 1, adapters.zero_up}, pass->output); break;
+        case Replace::propagate: propagation_adapter(out, source, attention_context(graph, *pass), c->skip_adapter, c->width, pass->output); break;
+      }
+      leave_stream(pass->output);
+    }
+    if (removed[n]) continue;
+    Node node = graph.nodes[n];
+    const Edits* edits = plan.at(n);
+    if (adapters.keep == Keep::prompt && prompts.nodes.count(n)) with_prompts(node);
+    if (edits)
+      for (const auto& edit : edits->before) edit(out, node);
+    if (edits && edits->after) {
+      const ValueId kept = out.rename_output(node);
+      out.copy(node);
+      edits->after(out, graph.nodes[n], kept);
+    } else {
+      out.copy(std::move(node));
+    }
+    for (ValueId v : graph.nodes[n].outputs) leave_stream(v);
+  }
+  auto done = out.finish(graph);
+  if (!done) return fail(Code::unsupported, fmt::format("the rewritten network does not fit together: {}", done.error().text()), graph.name, "a file with fixed shapes cannot take more tokens");
+  return done;
+}
+
+}  // namespace hone

@@ -1,0 +1,267 @@
+// Adapters of every kind: the parameter and FLOP tables of the DAS specification (2.5, 2.6, 5.3; fvcore convention), modules
+// that run twice, attentions as candidates, and merging.
+#include "rewrite/adapters.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <set>
+
+#include "cost/profile.h"
+#include "ir/builder.h"
+#include "ir/infer.h"
+#include "ir/op.h"
+#include "ir/verify.h"
+#include "rewrite/weights.h"
+#include "zoo/catalog.h"
+
+namespace hone {
+
+namespace {
+
+Graph network(const std::string& name, const Options& options = {}) {
+  auto arch = find_arch(name);
+  EXPECT_TRUE(arch) << (arch ? "" : arch.error().text());
+  if (!arch) return {};
+  for (const auto& [key, value] : options) arch->options[key] = value;
+  auto graph = build(*arch);
+  EXPECT_TRUE(graph) << (graph ? "" : graph.error().text());
+  return graph ? *graph : Graph{};
+}
+
+double giga(const Graph& g) {
+  auto p = profile(g);
+  EXPECT_TRUE(p) << (p ? "" : p.error().text());
+  return p ? 1e-9 * static_cast<double>(convention(*p, "fvcore")->flops) : 0;
+}
+
+Graph with(const Graph& g, const Adapters& adapters, const std::vector<int64_t>& set = {}, std::string_view variant = "") {
+  auto c = skip_candidates(g, variant);
+  EXPECT_TRUE(c) << (c ? "" : c.error().text());
+  if (!c) return {};
+  auto out = apply_skips(g, *c, set, adapters);
+  EXPECT_TRUE(out) << (out ? "" : out.error().text());
+  if (!out) return {};
+  const Status ok = verify(*out);
+  EXPECT_TRUE(ok) << (ok ? "" : ok.error().text());
+  return *out;
+}
+
+int64_t added(const Graph& g, bool norms = true) {
+  int64_t n = 0;
+  for (const Value& v : g.values)
+    if (v.kind == ValueKind::parameter && is_adapter(v.name) && (norms || v.name.find("layer_norm_before") == std::string::npos)) n += *element_count(v.type.shape);
+  return n;
+}
+
+}  // namespace
+
+TEST(Adapters, BaselinesOnVilt) {
+  const Graph g = network("vilt/base");
+  const double base = giga(g);
+  EXPECT_NEAR(giga(with(g, {.keep = Keep::houlsby})) - base, 0.853, 0.001);
+  EXPECT_EQ(added(with(g, {.keep = Keep::houlsby})), 3559680);
+  EXPECT_NEAR(giga(with(g, {.keep = Keep::scaled})) - base, 0.44, 0.005);
+  EXPECT_EQ(added(with(g, {.keep = Keep::scaled})), 12 * 149856);  // 1.80 M
+  EXPECT_EQ(added(with(g, {.keep = Keep::lora})), 147456);
+  EXPECT_EQ(added(with(g, {.keep = Keep::prompt})), 200 * 768);
+  const Graph deep = with(g, {.keep = Keep::deep_prompt});
+  EXPECT_EQ(added(deep), 12 * 200 * 768);
+  // Keys and values of 200 more tokens, and what attends to them; the official code computes their queries too (+5.14).
+  EXPECT_NEAR(giga(deep) - base, 12e-9 * (2. * 200 * 768 * 768 + 2. * 241 * 200 * 768), 1e-6);
+  EXPECT_EQ(added(with(g, {.keep = Keep::none})), 0);
+}
+
+TEST(Adapters, BaselinesOnMeter) {
+  const Graph g = network("meter/base-384");
+  const double base = giga(g);
+  EXPECT_EQ(added(with(g, {.keep = Keep::houlsby})), 5339520);
+  EXPECT_NEAR(giga(with(g, {.keep = Keep::houlsby})) - base, 1.638, 0.001);
+  EXPECT_EQ(added(with(g, {.keep = Keep::scaled})), 24 * 149856);  // 3.60 M
+  EXPECT_NEAR(giga(with(g, {.keep = Keep::scaled})) - base, 1.120, 0.001);
+  EXPECT_EQ(added(with(g, {.keep = Keep::lora})), 294912);
+  EXPECT_EQ(added(with(g, {.keep = Keep::prompt})), 2 * 200 * 768);
+  EXPECT_NEAR(giga(with(g, {.keep = Keep::prompt})) - base, 28.70, 0.01);
+  EXPECT_EQ(added(with(g, {.keep = Keep::deep_prompt})), 2 * 6 * 200 * 768);
+  EXPECT_NEAR(giga(with(g, {.keep = Keep::deep_prompt})) - base, 3.97, 0.01);
+}
+
+// 5.3: v image and t text layers skipped, in giga FLOPs and percent of the network without adapters.
+TEST(Adapters, DasTableOfMeter) {
+  const auto set = [](int64_t v, int64_t t) {
+    std::vector<int64_t> out;
+    for (int64_t i = 0; i < t; ++i) out.push_back(i);
+    for (int64_t i = 0; i < v; ++i) out.push_back(6 + i);
+    return out;
+  };
+  struct Case {
+    const char* net;
+    int64_t v, t;
+    double giga, percent;  // percent 0: not stated
+  };
+  for (const Case& c : {Case{"meter/base-384", 0, 1, 0.63, 0}, {"meter/base-384", 1, 0, -3.69, 0}, {"meter/base-384", 1, 1, -4.74, 0}, {"meter/base-384", 0, 4, -2.52, 0},
+                        {"meter/base-384", 1, 3, -6.84, 0}, {"meter/base-384", 2, 2, -11.16, -11.97}, {"meter/base-384", 3, 1, -15.48, 0}, {"meter/base-384", 4, 0, -19.80, 0},
+                        {"meter/base-384", 3, 3, -17.58, 0}, {"meter/base-384", 4, 4, -24.00, 0}, {"meter/base-288", 1, 3, -4.14, -7.82}, {"meter/base-288", 2, 2, -6.32, -11.95},
+                        {"meter/base-288", 3, 1, -8.50, 0}}) {
+    const Graph g = network(c.net);
+    const double base = giga(g), change = giga(with(g, {}, set(c.v, c.t))) - base;
+    EXPECT_NEAR(change, c.giga, 0.0051) << c.net << " " << c.v << "," << c.t;
+    if (c.percent != 0)
+      EXPECT_NEAR(100 * change / base, c.percent, 0.01) << c.net << " " << c.v << "," << c.t;
+  }
+  EXPECT_NEAR(giga(network("meter/base-288")), 52.877, 0.0005);
+}
+
+TEST(Adapters, DasTableOfVilt) {
+  const Graph g = network("vilt/base");
+  const double base = giga(g);
+  const std::vector<std::pair<double, int64_t>> rows{{-0.923, 3594240}, {-2.720, 3591936}, {-4.518, 3589632}, {-6.316, 3587328}};
+  const std::vector<int64_t> without{3558912, 3558144, 3557376, 3556608};
+  std::vector<int64_t> set;
+  for (size_t k = 0; k < rows.size(); ++k) {
+    set.push_back(static_cast<int64_t>(k) * 2);
+    const Graph s = with(g, {}, set);
+    EXPECT_NEAR(giga(s) - base, rows[k].first, 0.001);
+    EXPECT_EQ(added(s), rows[k].second);
+    EXPECT_EQ(added(s, false), without[k]);
+  }
+  const Graph square = network("vilt/base", {{"image_height", int64_t{384}}, {"image_width", int64_t{384}}});
+  EXPECT_NEAR(giga(square), 16.702, 0.001);
+  EXPECT_NEAR(giga(with(square, {}, {5})) - giga(square), -0.692, 0.001);
+  const Graph wide = network("vilt/base", {{"image_height", int64_t{384}}, {"image_width", int64_t{640}}, {"image_tokens", int64_t{240}}});
+  EXPECT_NEAR(giga(wide), 25.916, 0.001);
+  EXPECT_NEAR(giga(with(wide, {}, {5})) - giga(wide), -1.093, 0.001);
+}
+
+// What a search holds: adapters of kept candidates and one of every skipped one.
+TEST(Adapters, ParametersDuringSearch) {
+  for (const auto& [net, n, expected] : {std::tuple{"vilt/base", 12, 7165440}, {"meter/base-288", 12, 10734336}}) {
+    const Graph g = network(net);
+    std::vector<int64_t> all;
+    for (int64_t i = 0; i < n; ++i) all.push_back(i);
+    EXPECT_EQ(added(with(g, {})) + added(with(g, {}, all)), expected) << net;
+  }
+}
+
+// NLVR2 runs every module twice with the same parameters.
+TEST(Adapters, AModuleThatRunsTwiceIsSkippedTwice) {
+  for (const auto& [twice, once, set] : {std::tuple{"vilt/base-nlvr2", "vilt/base", std::vector<int64_t>{5}}, {"meter/base-288-nlvr2", "meter/base-288", {2, 4, 8, 9}}}) {
+    const Graph g = network(twice), one = network(once);
+    const auto c = skip_candidates(g);
+    ASSERT_TRUE(c) << c.error().text();
+    for (const SkipCandidate& x : *c) EXPECT_EQ(x.passes.size(), 2u) << x.module;
+    EXPECT_NEAR(giga(with(g, {}, set)) - giga(g), 2 * (giga(with(one, {}, set)) - giga(one)), 1e-6) << twice;
+    EXPECT_EQ(added(with(g, {}, set)), added(with(one, {}, set))) << twice;
+    for (Keep k : {Keep::houlsby, Keep::scaled, Keep::lora, Keep::linear, Keep::prompt, Keep::deep_prompt}) EXPECT_EQ(added(with(g, {.keep = k})), added(with(one, {.keep = k}))) << twice << name(k);
+  }
+}
+
+TEST(Adapters, AnyNetworkTakesThem) {
+  for (const char* net : {"timm/resnet50", "torchvision/mobilenet_v2", "timm/vit_small_patch16_224", "elasticvit/S1"}) {
+    const Graph g = network(net);
+    const auto c = skip_candidates(g);
+    ASSERT_TRUE(c) << c.error().text();
+    const Graph s = with(g, {}, {0, 2});
+    EXPECT_EQ(s.find((*c)[0].adapters[0] + ".down_proj.weight"), kNoValue) << net;
+    EXPECT_NE(s.find((*c)[0].skip_adapter + ".down_proj.weight"), kNoValue) << net;
+    EXPECT_NE(s.find((*c)[1].adapters[0] + ".down_proj.weight"), kNoValue) << net;
+    EXPECT_LT(giga(s), giga(with(g, {}))) << net;
+  }
+  const Graph mobile = network("torchvision/mobilenet_v2");
+  const auto c = *skip_candidates(mobile);
+  EXPECT_EQ(c.size(), 10u);  // of 17 blocks those with a shortcut
+  const Graph s = with(mobile, {}, {0});
+  EXPECT_EQ(s.value(s.find(c[0].skip_adapter + ".down_proj.weight")).type.shape, (Shape{c[0].width / 8, c[0].width, 1, 1}));
+}
+
+TEST(Adapters, PackedQueriesKeysAndValues) {
+  const Graph g = network("timm/vit_small_patch16_224");  // qkv in one dense layer
+  const int64_t d = 384, r = 4;
+  EXPECT_EQ(added(with(g, {.keep = Keep::lora})), 12 * 2 * (r * d + r * d));
+}
+
+TEST(Attentions, AreCandidatesOfTheirOwn) {
+  const Graph meter = network("meter/base-288");
+  const auto c = skip_candidates(meter, "attention");
+  ASSERT_TRUE(c) << c.error().text();
+  ASSERT_EQ(c->size(), 24u);
+  const char* starts[] = {"cross_modal_text_layers.0.attention", "cross_modal_text_layers.0.crossattention", "cross_modal_image_layers.0.attention", "cross_modal_image_layers.0.crossattention"};
+  for (size_t i = 0; i < 4; ++i) EXPECT_TRUE((*c)[6 * i].module.starts_with(starts[i])) << (*c)[6 * i].module;
+  const double before = giga(meter);
+  const Graph without = with(meter, kIdentity, {18}, "attention");
+  const auto d = [](double n, double m) { return 1e-9 * (2 * n * 768 * 768 + 2 * m * 768 * 768 + 2 * n * m * 768); };
+  EXPECT_NEAR(giga(without) - before, -d(325, 40), 1e-6);  // image cross-attention 0: really gone
+  const Graph eas = with(meter, {.keep = Keep::linear, .replace = Replace::propagate}, {0, 7, 12, 18}, "attention");
+  EXPECT_NE(eas.find((*c)[18].skip_adapter + ".context_proj.weight"), kNoValue);
+  EXPECT_EQ(eas.value(eas.find((*c)[18].skip_adapter + ".own_proj.weight")).type.shape, (Shape{144, 768}));
+  EXPECT_EQ(skip_candidates(network("vilt/base"), "attention")->size(), 12u);
+  EXPECT_FALSE(skip_candidates(network("timm/resnet50"), "attention"));
+}
+
+// W (x + U (D x + d) + u) + b and (W + B A) x by hand, in numbers that floats hold exactly.
+TEST(MergeAdapters, ByHand) {
+  Builder b("net");
+  ValueId x = b.input("x", DType::f32, {1, 2, 4});
+  ValueId y = b.linear(x, "fc", 3, true);
+  b.output(y);
+  Graph g = *b.finish();
+  const auto put = [](Graph& into, const std::string& name, Shape shape, std::vector<float> values) {
+    ValueId id = into.find(name);
+    if (id == kNoValue) {
+      Value v;
+      v.name = name;
+      v.kind = ValueKind::parameter;
+      v.type = {DType::f32, shape};
+      id = into.add_value(std::move(v));
+    }
+    into.values[id].data = std::make_shared<const Tensor>(Tensor{DType::f32, shape, Bytes::copy(values.data(), values.size() * 4), {}});
+    return id;
+  };
+  put(g, "fc.weight", {3, 4}, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12});
+  put(g, "fc.bias", {3}, {1, 2, 3});
+  const ValueId A = put(g, "fc.lora_A", {1, 4}, {1, 0, 2, 0}), B = put(g, "fc.lora_B", {3, 1}, {1, 10, 100});
+  const auto node = [&](const char* type, std::vector<ValueId> in, const char* out) {
+    Value v;
+    v.name = out;
+    v.type = g.value(g.outputs[0]).type;
+    const ValueId id = g.add_value(std::move(v));
+    Node n;
+    n.type = type;
+    n.def = find_op(type);
+    n.inputs = std::move(in);
+    n.outputs = {id};
+    g.add_node(std::move(n));
+    return id;
+  };
+  const ValueId low = node("hone::Linear", {g.find("x"), A}, "low"), up = node("hone::Linear", {low, B}, "up"), sum = node("Add", {g.outputs[0], up}, "sum");
+  g.outputs = {sum};
+  const auto merged = merge_adapters(infer(g)->graph);
+  ASSERT_TRUE(merged) << merged.error().text();
+  EXPECT_EQ(merged->weights, 1);
+  EXPECT_EQ(merged->graph.nodes.size(), 1u);
+  EXPECT_EQ(merged->graph.find("fc.lora_A"), kNoValue);
+  EXPECT_EQ(*to_doubles(*merged->graph.value(merged->graph.find("fc.weight")).data), (std::vector<double>{2, 2, 5, 4, 15, 6, 27, 8, 109, 10, 211, 12}));
+}
+
+TEST(MergeAdapters, LeavesTheNetworkAsItWasBeforeThem) {
+  for (const char* net : {"timm/vit_tiny_patch16_224", "vilt/base-nlvr2"})
+    for (Keep k : {Keep::lora, Keep::linear}) {
+      const Graph g = network(net);
+      auto filled = with_fresh_weights(with(g, {.keep = k}), 1);
+      ASSERT_TRUE(filled);
+      const auto merged = merge_adapters(*filled);
+      ASSERT_TRUE(merged) << merged.error().text();
+      EXPECT_GT(merged->weights, 0) << net << name(k);
+      EXPECT_EQ(added(merged->graph), 0) << net << name(k);
+      EXPECT_EQ(profile(merged->graph)->totals.macs, profile(g)->totals.macs) << net << name(k);
+      // B and the up-projections start at zero, so the merged weights are those of the backbone.
+      const Graph plain = *with_fresh_weights(g, 1);
+      for (ValueId v : plain.state()) {
+        const ValueId same = merged->graph.find(plain.value(v).name);
+        ASSERT_NE(same, kNoValue) << plain.value(v).name;
+        EXPECT_TRUE(same_contents(*plain.value(v).data, *merged->graph.value(same).data)) << plain.value(v).name;
+      }
+    }
+}
+
+}  // namespace hone
