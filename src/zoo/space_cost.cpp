@@ -277,4 +277,29 @@ std::optional<Cost> CostTable::operator()(const Member& m) const {
   return sum;
 }
 
+std::optional<Cost> CostTable::operator()(const Part& p) const {
+  const size_t r = p.resolution <= INT32_MAX ? resolutions_[static_cast<int32_t>(p.resolution)] : Index::kNone;
+  if (r == Index::kNone || p.stage >= stages_.size()) return std::nullopt;
+  const StageTable& s = stages_[p.stage];
+  const size_t w = s.widths[static_cast<int32_t>(p.width)];
+  if (w == Index::kNone) return std::nullopt;
+  if (p.kind == Part::Kind::head) return head_[r * s.widths.count + w];
+  size_t gene = 0;
+  if (s.mobile || p.kind == Part::Kind::block) {
+    const size_t x = s.a[s.mobile ? p.genes.expand : p.genes.mlp], y = s.b[s.mobile ? p.genes.kernel : p.genes.value];
+    if ((x | y) & 0x80) return std::nullopt;
+    gene = x * s.b.count + y;
+  }
+  const size_t genes = s.a.count * s.b.count;
+  if (p.kind == Part::Kind::block) return s.unit[(r * s.widths.count + w) * genes + gene];
+  size_t in = 0, in_count = 1;
+  if (p.stage > 0) {
+    in = stages_[p.stage - 1].widths[static_cast<int32_t>(p.in)];
+    in_count = stages_[p.stage - 1].widths.count;
+    if (in == Index::kNone) return std::nullopt;
+  }
+  const size_t place = (r * in_count + in) * s.widths.count + w;
+  return s.mobile ? s.first[place * genes + gene] : s.first[place];
+}
+
 }  // namespace hone::space

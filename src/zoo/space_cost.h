@@ -31,6 +31,36 @@ struct Cost {
 // What levels of the space count.
 inline int64_t counted(const Space& space, const Cost& cost) { return space.counter == Counter::elasticvit ? cost.authors_macs : cost.macs; }
 
+// A part of a member; the cost of a member is the sum over its parts.
+struct Part {
+  enum class Kind : uint8_t {
+    entry,  // of a stage: a mobile stage's first block (in stage 0 with the first convolution), a transformer stage's downsampling
+    block,  // a further mobile block, or any transformer block
+    head,
+  };
+  Kind kind = Kind::entry;
+  int64_t resolution = 0, side = 0;  // side of the map that comes in, strides rounding up; of stage 0's entry: the image's
+  size_t stage = 0;                  // of a head: the last one
+  int64_t in = 0, width = 0;         // channels of the map that comes in (of stage 0's entry: of its first convolution), and out
+  BlockGenes genes;                  // of a block; of an entry where the stage is mobile
+};
+// Calls back for every part of a member, from first to last.
+template <class Each>
+void for_each_part(const Space& space, const Member& m, Each each) {
+  int64_t side = m.resolution, in = m.stage[0].width;
+  for (size_t i = 0; i < m.stages; ++i) {
+    const StageChoices& c = space.stages[i];
+    const Genes& g = m.stage[i];
+    const bool mobile = c.block == Block::mobile;
+    each(Part{Part::Kind::entry, m.resolution, side, i, in, g.width, mobile ? g.block[0] : BlockGenes{}});
+    if (i == 0) side = (side + space.stem_stride - 1) / space.stem_stride;
+    side = (side + c.stride - 1) / c.stride;
+    for (int32_t j = mobile; j < g.depth; ++j) each(Part{Part::Kind::block, m.resolution, side, i, g.width, g.width, g.block[static_cast<size_t>(j)]});
+    in = g.width;
+  }
+  each(Part{Part::Kind::head, m.resolution, side, m.stages - 1, in, in, {}});
+}
+
 // Costs of every block that can occur, counted once on the graphs of single blocks (space_graph.h); a member is a sum.
 // Making it takes a fraction of a second, reading it is const and may be done from many threads.
 class CostTable {
@@ -38,6 +68,8 @@ class CostTable {
   static Result<CostTable> make(const Space& space = published_space());
   // Nothing when `member` does not pass check().
   std::optional<Cost> operator()(const Member& member) const;
+  // Of a part of a member of the space; nothing when a size is no choice.
+  std::optional<Cost> operator()(const Part& part) const;
 
  private:
   struct Maker;
