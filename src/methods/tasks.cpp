@@ -2,6 +2,7 @@
 
 #include "methods/canvas/task.h"
 #include "methods/distil/task.h"
+#include "methods/supernet/task.h"
 
 namespace hone::methods {
 
@@ -15,12 +16,18 @@ Result<train::MakeTask> read_canvas(Recipe& recipe, const train::Compute& comput
   return [options = read_canvas_options(recipe), compute](RunDir&) -> Result<std::unique_ptr<train::Task>> { return CanvasTask::make(options, compute); };
 }
 
+Result<train::MakeTask> read_supernet(Recipe& recipe, const train::Compute& compute) {
+  HONE_TRY_ASSIGN(SupernetOptions options, read_supernet_options(recipe, compute));
+  return train::MakeTask([options](RunDir&) { return SupernetTask::make(options); });
+}
+
 }  // namespace
 
 std::vector<train::TaskKind> tasks() {
   std::vector<train::TaskKind> all = train::basic_tasks();
   all.push_back({"sketch", "an encoder of sketches and photos: triplets, and a teacher's distances", read_sketch});
   all.push_back({"canvas", "the policy that picks a sketch's canvas", read_canvas});
+  all.push_back({"supernet", "the networks of a search space, all in one set of weights", read_supernet});
   return all;
 }
 

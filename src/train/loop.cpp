@@ -119,7 +119,7 @@ class Loop {
         continue;
       }
       update(step);
-      task_.after_step(step);
+      HONE_TRY(task_.after_step(step, ranks_));
       memory_.step = step + 1;
       if (memory_.step % o_.log_every == 0 || memory_.step == total) {
         const double rate = static_cast<double>((memory_.step - marked) * task_.samples_per_step()) / std::max(1e-9, seconds_since(mark));
@@ -196,11 +196,11 @@ class Loop {
     at::Tensor values;
     for (int64_t micro = ranks_.rank(); micro < micros_; micro += ranks_.world()) {
       HONE_TRY_ASSIGN(const Losses losses, task_.forward(step, micro, micros_));
-      if (!losses.total.defined() || losses.total.dim() != 0 || !losses.total.requires_grad())
+      if (!losses.total.defined() || losses.total.dim() != 0 || !(task_.runs_backward() || losses.total.requires_grad()))
         return fail(Code::failed, "the task's loss is no scalar that depends on trainable parameters", fmt::format("step {}", step));
       const bool last = micro + ranks_.world() >= micros_;
       if (sum_ && last) sum_->prepare();
-      torch::autograd::backward({micros_ > 1 ? losses.total / static_cast<double>(micros_) : losses.total}, {});
+      if (!task_.runs_backward()) torch::autograd::backward({micros_ > 1 ? losses.total / static_cast<double>(micros_) : losses.total}, {});
       at::NoGradGuard no_grad;
       std::vector<at::Tensor> scalars = {losses.total.detach().to(at::kFloat)};
       names_ = {"loss"};
@@ -219,7 +219,7 @@ class Loop {
     const at::Tensor here = values.to(at::kCPU, at::kDouble).contiguous();
     values_.assign(here.const_data_ptr<double>(), here.const_data_ptr<double>() + here.numel());
     loss_ = values_[0];
-    return {};
+    return task_.gradients_done(step, ranks_);
   }
 
   // Running statistics differ between ranks, which saw different micro-batches: their mean goes on.
@@ -245,7 +245,10 @@ class Loop {
 
   // Why the step's loss is no longer believed; "" when it is.
   std::string divergence() {
-    if (!std::isfinite(loss_)) return fmt::format("the loss is {}", loss_);
+    if (!std::isfinite(loss_)) {
+      const std::string blamed = task_.blame();
+      return fmt::format("the loss is {}{}{}", loss_, blamed.empty() ? "" : " in ", blamed);
+    }
     if (std::isnan(memory_.first_loss)) memory_.first_loss = loss_;
     if (o_.guard_spike > 0 && memory_.losses.size() >= static_cast<size_t>(std::min<int64_t>(o_.guard_window, 10))) {
       const double usual = median(memory_.losses);

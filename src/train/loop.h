@@ -39,12 +39,21 @@ class Task {
   // same however many micro-batches it is cut into: ranks of a distributed run and gradient accumulation are micro-batches,
   // so a task need not know of either.
   virtual Result<Losses> forward(int64_t step, int64_t micro, int64_t micros) = 0;
+  // A step of several networks runs its backward passes itself: where this is true, forward() adds the gradients of its
+  // losses divided by `micros` to those of the parameters, and its total needs no graph.
+  virtual bool runs_backward() const { return false; }
+  // Once a step, when the gradients are those of the whole step: before clipping and the update. A task may change them here;
+  // what it keeps by itself it must sum over `ranks`.
+  virtual Status gradients_done(int64_t step, Ranks& ranks) { (void)step, (void)ranks; return {}; }
   // Figures on the validation data with the parameters given (the averaged ones, when there are).
   virtual Result<Metrics> validate(const Params& params) = 0;
   virtual std::string watched() const = 0;       // metric that chooses the best checkpoint; "-loss" would mean smaller is better
   // Parameters that may be changed before they are validated and kept as the best (statistics of BatchNorm measured anew).
   virtual Status prepare(Params& averaged) { (void)averaged; return {}; }
-  virtual void after_step(int64_t step) { (void)step; }
+  // After the update. All ranks call it, so that what they remember stays the same.
+  virtual Status after_step(int64_t step, Ranks& ranks) { (void)step, (void)ranks; return {}; }
+  // Where a loss that is no number came from, for the message ("" when there is nothing to say).
+  virtual std::string blame() const { return ""; }
   // What the manifest says of the data. A resumed run must find the same.
   virtual std::vector<DataFacts> data() const { return {}; }
   // What a person should know before the first step (weights that did not fit, pictures left out): said and kept in the events.

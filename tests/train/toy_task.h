@@ -93,7 +93,10 @@ struct ToyTask : train::Task {
   }
   std::string watched() const override { return "-loss"; }
   std::vector<DataFacts> data() const override { return {{"toy", "", checksum, {{"patterns", 4}}}}; }
-  void after_step(int64_t step) override { bank = bank * 31 + step; }
+  Status after_step(int64_t step, train::Ranks&) override {
+    bank = bank * 31 + step;
+    return {};
+  }
   train::State save() const override {
     train::State s;
     s.set("bank", bank);
