@@ -42,6 +42,7 @@ Result<Entered> enter(Engine& engine, const std::string& net, const Options& o, 
   e.name = net;
   NetworkOptions asked = o.network;
   asked.net = net;
+  if (!net.ends_with(".json")) asked.space.clear();
   auto network = open(asked);
   const auto seed = static_cast<uint64_t>(o.timing.seed.value_or(0));
   // Files are timed as they lie on disk: they are what their exporter made of the network. Only a file whose shapes are to
@@ -155,6 +156,7 @@ Command bench_command() {
   c.about = "Networks run in turn, in rounds of random order, pinned and warmed up; runs that another process interrupted do not count. Medians come with an interval, ratios are to the first network, and networks whose ratio could be 1 are not ranked. An .onnx file is timed as it lies on disk.";
   c.arguments.push_back({"NET", &o->nets, "names of networks, or .onnx, .toml, .hone and .json files"});
   add_bindings(c, o->network);
+  add_space(c, o->network.space);
   add_timing(c, o->timing, "of measuring at most (default: 5 for each network); it ends before when every median is known to 0.5 %");
   add_output(c, o->output, true, true);
   c.examples = {{"hone bench timm/mobilenetv2_100 timm/efficientnet_b0 elasticvit/S1", "three networks, one thread"},

@@ -73,6 +73,10 @@ void add_charts(Report& report, const Network& a, const Profile& pa, const Netwo
 
 Result<Outcome> run(Options& o, const TextStyle& style) {
   for (NetworkOptions* n : {&o.a, &o.b}) n->inputs = o.inputs, n->batch = o.batch;
+  // One --space for both; it says nothing of a network that is no encoding.
+  const std::string space = o.a.space;
+  if (o.a.net.ends_with(".json") || o.b.net.ends_with(".json"))
+    for (NetworkOptions* n : {&o.a, &o.b}) n->space = n->net.ends_with(".json") ? space : "";
   HONE_TRY_ASSIGN(const Network a, open(o.a));
   HONE_TRY_ASSIGN(const Network b, open(o.b));
   HONE_TRY_ASSIGN(const Profile pa, profile(a.graph));
@@ -129,6 +133,7 @@ Command diff_command() {
   c.about = "Differences are B - A, percentages are of A.";
   add_network(c, o->a, "A");
   add_network(c, o->b, "B");
+  add_space(c, o->a.space);
   c.options.push_back({"--input", "[NAME=]SHAPE", &o->inputs, "shape of an input of both, as in 1x3x224x224"});
   c.options.push_back({"--batch", "N", &o->batch, "batch size of both"});
   add_output(c, o->output, true, true);

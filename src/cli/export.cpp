@@ -44,6 +44,7 @@ Status check_file(const std::string& path, const Profile& exported) {
 Result<Network> with_arch(const Network& net, const Options& o, NamedTensors& held) {
   NetworkOptions other = o.network;
   other.net = *o.arch;
+  if (!o.arch->ends_with(".json")) other.space.clear();
   HONE_TRY_ASSIGN(Network network, open(other));
   if (!network.arch) return fail(Code::usage, "has no stage table", *o.arch, "--arch takes an arch.toml, as hone scale writes");
   if (net.arch && net.arch->family != network.arch->family)
@@ -162,6 +163,7 @@ Command export_command() {
   c.summary = "A network as an ONNX file";
   c.about = "Weights that the network has stay; those it lacks are drawn from a seed. The file holds the weights, unless they are over 2 GB or --external-data says otherwise. It is read back and its MACs compared before the command ends well.";
   add_network(c, o->network);
+  add_space(c, o->network.space);
   c.options.push_back({"-o,--output", "OUT.onnx", &o->out, "the file to write"});
   c.options.push_back({"--weights", "FILE", &o->weights, "a .safetensors, .pt or .pth checkpoint; names of another library are translated, or matched by order and shape"});
   c.options.push_back({"--arch", "FILE", &o->arch, "build this stage table, a variant of NET's own (arch.toml), with NET's weights or those of --weights"});

@@ -39,10 +39,14 @@ void add_bindings(Command& command, NetworkOptions& options) {
   command.options.push_back({"--raw", "", &options.raw, "a file's nodes as they are; else what exporters scatter is put together (LayerNormalization, Gelu, Attention): MACs, parameters and activations are the same"});
 }
 
+void add_space(Command& command, std::string& space) {
+  command.options.push_back({"--space", "SPACE", &space, "of a .json encoding: a search space's name or .toml file; elasticvit unless told"});
+}
+
 Result<Network> open(const NetworkOptions& options) {
   HONE_TRY_ASSIGN(const Bindings bound, bindings(options));
   if (options.canvas && *options.canvas < 1) return fail(Code::usage, fmt::format("{} is no side of a canvas", *options.canvas), "--canvas");
-  HONE_TRY_ASSIGN(Network network, open_net(options.net, options.canvas.value_or(0)));
+  HONE_TRY_ASSIGN(Network network, open_net(options.net, options.canvas.value_or(0), options.space));
   // What is built from an Arch is typed already; only another shape needs inference.
   if (network.arch && bound.inputs.empty() && !bound.batch) return network;
   HONE_TRY_ASSIGN(Inferred inferred, infer(std::move(network.graph), bound));

@@ -15,10 +15,12 @@ struct NetworkOptions {
   std::vector<std::string> inputs;  // "[NAME=]1x3x224x224"
   std::optional<int64_t> batch;
   std::optional<int64_t> canvas;    // of a sketch run
+  std::string space;                // of an encoding
   bool raw = false;                 // a file's nodes as they are, without ir/recognise.h
 };
 void add_network(Command& command, NetworkOptions& options, std::string argument = "NET");
 void add_bindings(Command& command, NetworkOptions& options);
+void add_space(Command& command, std::string& space);  // --space, for encodings
 
 // The network with every value typed.
 Result<Network> open(const NetworkOptions& options);

@@ -113,19 +113,20 @@ Report report_of(const Network& network, const Profile& profile, const std::vect
 }
 
 // The convention `elasticvit` is a function of the encoding, the others are of the profile.
-Result<ConventionTotals> counted_as(const std::string& name, const Network& network, const Profile& profile) {
+Result<ConventionTotals> counted_as(const std::string& name, const Network& network, const std::string& space_name, const Profile& profile) {
   if (name != "elasticvit") return convention(profile, name);
   if (!network.arch || network.arch->family != "elasticvit")
-    return fail(Code::usage, "counts members of the ElasticViT space only, and this is none", "--convention elasticvit", "as in: hone profile elasticvit/S1 --convention elasticvit");
-  HONE_TRY_ASSIGN(const space::Member member, space::member_of(space::published_space(), *network.arch));
-  return ConventionTotals{name, space::authors_macs(space::published_space(), member), profile.totals.params, profile.totals.acts};
+    return fail(Code::usage, "counts members of a search space only, and this is none", "--convention elasticvit", "as in: hone profile elasticvit/S1 --convention elasticvit");
+  HONE_TRY_ASSIGN(const space::Space space, space::open_space(space_name.empty() ? "elasticvit" : space_name));
+  HONE_TRY_ASSIGN(const space::Member member, space::member_of(space, *network.arch));
+  return ConventionTotals{name, space::authors_macs(space, member), profile.totals.params, profile.totals.acts};
 }
 
 Result<Outcome> run(const Options& o, const TextStyle& style) {
   HONE_TRY_ASSIGN(const Network network, open(o.network));
   HONE_TRY_ASSIGN(Profile profile, hone::profile(network.graph));
   profile.network = network.name;
-  HONE_TRY_ASSIGN(const ConventionTotals counted, counted_as(o.convention.value_or("pycls"), network, profile));
+  HONE_TRY_ASSIGN(const ConventionTotals counted, counted_as(o.convention.value_or("pycls"), network, o.network.space, profile));
   const std::vector<Row> rows = roll_up(network.graph, profile, group_by(o.by));
   std::optional<Measured> measured;
   if (!o.measure && (o.timing.threads || o.timing.seconds || o.timing.rounds || o.timing.seed || o.timing.precision != "f32"))
@@ -151,6 +152,7 @@ Command profile_command() {
   c.about = "Counts are exact integers of one forward pass, computed from shapes: nothing is run. FLOPs = 2 x MACs.";
   add_network(c, o->network);
   add_bindings(c, o->network);
+  add_space(c, o->network.space);
   c.options.push_back({"--by", "GROUP", &o->by, "rows of the table: op (default), module, stage or node", {"op", "module", "stage", "node"}});
   c.options.push_back({"--convention", "NAME", &o->convention, "also count as another tool does: pycls, fvcore, timm, torchvision, ptflops, ptflops-hooks, ptflops-aten, elasticvit"});
   c.options.push_back({"--explain", "", &o->explain, "also show the formula behind the MACs of each kind of node, with its numbers"});

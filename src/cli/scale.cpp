@@ -22,7 +22,7 @@ namespace hone::cli {
 namespace {
 
 struct Options {
-  std::string net, strategy = "dWr";
+  std::string net, space, strategy = "dWr";
   std::optional<double> factor;
   std::optional<std::string> to, rounding, arch;
   bool all = false, predict_only = false;
@@ -176,7 +176,7 @@ Result<Outcome> run(const Options& o, const TextStyle& style) {
     HONE_TRY_ASSIGN(budget, parse_budget(*o.to));
   }
   if (o.arch) HONE_TRY(check_writable(*o.arch, o.output.force));
-  HONE_TRY_ASSIGN(const Network network, open_net(o.net));
+  HONE_TRY_ASSIGN(const Network network, open_net(o.net, 0, o.space));
   if (!network.arch) return fail(Code::usage, "is a graph; only a network with an arch can be scaled", o.net, "a name from hone zoo, or an arch .toml");
   const Arch& base = *network.arch;
   HONE_TRY_ASSIGN(const Profile before, profile(network.graph));
@@ -245,6 +245,7 @@ Command scale_command() {
   c.summary = "A network grown or shrunk to a budget";
   c.about = "A strategy says how depth (d), width (w), group width (g) and resolution (r) share the growth: dWr = d1_w8_g8_r1 is the fast compound scaling of Dollar, Singh and Girshick (2021).";
   c.arguments.push_back({"NET", &o->net, "a network's name such as pycls/RegNetY-400MF, or an arch .toml"});
+  add_space(c, o->space);
   c.options.push_back({"--strategy", "S", &o->strategy, "dWr (default), dwr, dw, d, w, r, ... or weights such as d1_w8_g8_r1"});
   c.options.push_back({"--factor", "S", &o->factor, "times the MACs, before rounding"});
   c.options.push_back({"--to", "BUDGET", &o->to, "a budget: macs, params, acts, memory or latency, with = or <, as in macs=4G, params<20M, macs=50%, latency<8ms@DEVICE.json"});

@@ -202,6 +202,7 @@ void add_common(Command& c, Options& o) {
   add_network(c, o.network);
   c.options.push_back({"--variant", "NAME", &o.variant, "candidates: fusion (default) or global of METER, attention of any network", {"fusion", "global", "attention"}});
   add_bindings(c, o.network);
+  add_space(c, o.network.space);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/network.h"
 #include "cost/profile.h"
 #include "retrieval/trained.h"
 #include "zoo/catalog.h"
@@ -14,6 +15,7 @@ namespace {
 
 struct Options {
   std::optional<std::string> net;
+  std::string space;
   bool tensors = false, arch = false, names = false;
   Output output;
 };
@@ -34,7 +36,7 @@ Result<Outcome> list(const Options& o, const TextStyle& style) {
 }
 
 Result<Outcome> tensors(const std::string& net, const Options& o) {
-  HONE_TRY_ASSIGN(const Network network, open_net(net));
+  HONE_TRY_ASSIGN(const Network network, open_net(net, 0, o.space));
   if (!o.output.json) return Outcome{tensor_manifest(network.graph)};
   // The lines of the manifest, in its order.
   Table table{"tensors", "", {{"name", "name"}, {"shape", "shape", Unit::shape}}};
@@ -62,7 +64,7 @@ Result<Outcome> run(const Options& o, const TextStyle& style) {
   if (o.tensors == o.arch) return fail(Code::usage, "say what to print of " + *o.net, {}, "--tensors or --arch; its costs are printed by: hone profile " + *o.net);
   if (o.tensors) return tensors(*o.net, o);
   if (o.output.json) return fail(Code::usage, "an arch is printed as TOML only", "--json", "leave --json out");
-  HONE_TRY_ASSIGN(const Network network, open_net(*o.net));
+  HONE_TRY_ASSIGN(const Network network, open_net(*o.net, 0, o.space));
   if (!network.arch) return fail(Code::failed, "is a graph; it has no arch", *o.net);
   return Outcome{print_arch(*network.arch)};
 }
@@ -77,6 +79,7 @@ Command zoo_command() {
   c.arguments.push_back({"NET", &o->net, "one network: with --tensors or --arch", false});
   c.options.push_back({"--tensors", "", &o->tensors, "print its state dict: one line a tensor, name and shape, sorted"});
   c.options.push_back({"--arch", "", &o->arch, "print its arch: the stage table as TOML"});
+  add_space(c, o->space);
   c.options.push_back({"--names", "", &o->names, "print the names only"});
   add_output(c, o->output, true, false);
   c.examples = {{"hone zoo", "every network, with parameters and MACs"},

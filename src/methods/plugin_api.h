@@ -47,6 +47,10 @@ class Supernet {
   virtual Result<MemberScore> score(const space::Member& member, const std::string& split) = 0;
   // The member by itself: its Graph with the sliced weights and its own statistics inside, and in the metadata where they come from.
   virtual Result<Network> network(const space::Member& member) = 0;
+  // Which weights these are: another text once they have been trained further. Searches keep scores under it.
+  virtual std::string weights() const { return {}; }
+  // Members of the run's memory banks, the best of each level first; empty without banks.
+  virtual std::vector<space::Member> bank() const { return {}; }
 };
 
 // extern "C" symbol of the library: hone_supernet_open. Errors: no run directory, a run of another task, no checkpoint yet.

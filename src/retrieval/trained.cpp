@@ -190,14 +190,15 @@ Result<SelectorRun> open_selector_run(const std::string& path) {
   return out;
 }
 
-Result<Network> open_net(const std::string& net, int64_t canvas) {
+Result<Network> open_net(const std::string& net, int64_t canvas, const std::string& space) {
   std::error_code ec;
   const bool directory = fs::is_directory(net, ec);
   if (!directory || !fs::exists(fs::path(net) / "recipe.toml", ec)) {
     if (canvas != 0) return fail(Code::usage, "only a sketch run has canvases", net, "leave --canvas out");
     if (directory) return fail(Code::usage, "a folder is a network only when it is a run directory, with a recipe.toml", net, "hone runs lists those beneath a folder");
-    return open_network(net);
+    return open_network(net, space);
   }
+  if (!space.empty()) return fail(Code::usage, "says which space an encoding is of, and this is a run", "--space " + space);
   HONE_TRY_ASSIGN(OpenRun run, open_run(net));
   if (run.task == "sketch") return sketch_net(run, canvas);
   if (canvas != 0) return fail(Code::usage, fmt::format("only a sketch run has canvases, this run's task is '{}'", run.task), net, "leave --canvas out");

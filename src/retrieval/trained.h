@@ -53,6 +53,7 @@ Result<SelectorRun> open_selector_run(const std::string& run);
 
 // NET, run directories included (zoo/catalog.h knows the others): the network that a run has trained, with its weights and, as
 // metadata, where they come from. `canvas` picks a sketch run's (0: the largest); on anything else it is a usage error.
-Result<Network> open_net(const std::string& net, int64_t canvas = 0);
+// `space` is that of an encoding (open_network).
+Result<Network> open_net(const std::string& net, int64_t canvas = 0, const std::string& space = {});
 
 }  // namespace hone

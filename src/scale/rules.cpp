@@ -161,6 +161,7 @@ Arch scale_elasticvit(const Arch& base, const Factors& f, Rounding rounding) {
   const bool legal = rounding == Rounding::space && base.stages.size() == space.stages.size();
   Arch a = base;
   int64_t least = 0;
+  const int64_t head_dim = std::max<int64_t>(1, option_int(a.options, "head_dim", space::kHeadDim));
   for (size_t i = 0; i < a.stages.size(); ++i) {
     Stage& s = a.stages[i];
     if (legal) {
@@ -168,9 +169,11 @@ Arch scale_elasticvit(const Arch& base, const Factors& f, Rounding rounding) {
       s.width = nearest(space.stages[i].widths, static_cast<double>(s.width) * f.w, least);
     } else {
       s.depth = round.depth(s.depth, f.d);
-      s.width = std::max(least, round.width(s.width, f.w, s.block == "transformer" ? space::kHeadDim : 8));
-      if (s.block == "transformer") s.width = (s.width + space::kHeadDim - 1) / space::kHeadDim * space::kHeadDim;
+      s.width = std::max(least, round.width(s.width, f.w, s.block == "transformer" ? head_dim : 8));
+      if (s.block == "transformer") s.width = (s.width + head_dim - 1) / head_dim * head_dim;
     }
+    for (auto& [key, option] : s.options)  // genes of single blocks: further blocks copy the first
+      if (auto* genes = std::get_if<std::vector<int64_t>>(&option); genes && !genes->empty()) genes->resize(static_cast<size_t>(s.depth), genes->front());
     least = s.width;
   }
   if (!a.stages.empty()) a.stem.width = a.stages[0].width;

@@ -141,11 +141,12 @@ Result<Arch> find_arch(const std::string& name) {
   return arch;
 }
 
-Result<Network> open_network(const std::string& net) {
+Result<Network> open_network(const std::string& net, const std::string& space_name) {
   namespace fs = std::filesystem;
   const std::string extension = fs::path(net).extension().string();
   const bool file_like = extension == ".onnx" || extension == ".toml" || extension == ".hone" || extension == ".json";
   std::error_code ec;
+  if (!space_name.empty() && extension != ".json") return fail(Code::usage, "says which space an encoding is of, and this is none", "--space " + space_name, net + " does not end with .json");
   if (fs::is_directory(net, ec))
     return fail(Code::usage, "a folder is no network here", net, "name a network or a file");
   if (!file_like) {
@@ -163,7 +164,7 @@ Result<Network> open_network(const std::string& net) {
   }
   if (extension == ".json") {
     HONE_TRY_ASSIGN(const std::string text, read_text(net));
-    const space::Space& space = space::published_space();
+    HONE_TRY_ASSIGN(const space::Space space, space::open_space(space_name.empty() ? "elasticvit" : space_name));
     HONE_TRY_ASSIGN(const space::Member member, space::parse_member(space, text, net));
     return from_arch(space::to_arch(space, member, net), net);
   }

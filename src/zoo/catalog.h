@@ -25,7 +25,8 @@ struct Network {
   Graph graph;          // typed for zoo networks; as read for files (bind and infer() it)
   std::optional<Arch> arch;
 };
-Result<Network> open_network(const std::string& net);
+// An encoding is of a member of `space` (a preset's name or a .toml file, docs/space.md); with any other NET a space is a usage error.
+Result<Network> open_network(const std::string& net, const std::string& space = {});
 
 // The state dict as lines "name shape\n" (shape comma-joined, "scalar" for rank 0), sorted bytewise; the SHA-256 of
 // this text is the one in the spec's tensors/checksums.csv.

@@ -19,6 +19,9 @@ PartCost part_macs(const CostTable& table) {
 PartCost part_params(const CostTable& table) {
   return [&table](const Part& p) { return number(table(p), &Cost::params); };
 }
+PartCost part_acts(const CostTable& table) {
+  return [&table](const Part& p) { return number(table(p), &Cost::acts); };
+}
 PartCost part_counted(const Space& space, const CostTable& table) {
   return [&table, field = space.counter == Counter::elasticvit ? &Cost::authors_macs : &Cost::macs](const Part& p) { return number(table(p), field); };
 }
@@ -417,6 +420,14 @@ Member Drawer::operator()(Rng& rng, double* cost) const {
 }
 
 double Drawer::mass() const { return net_->reach[0].at(0); }
+
+double Drawer::probability(Rng& rng, int walks) const {
+  Member m;
+  double cost = 0;
+  int inside = 0;
+  for (int i = 0; i < walks; ++i) inside += net_->walk(rng, m, cost);
+  return mass() * inside / std::max(1, walks);
+}
 
 Result<Drawer> level_drawer(const Space& space, const CostTable& table, int64_t level) {
   const Space cut = above(space, smallest_of_level(space, level));

@@ -19,6 +19,7 @@ namespace hone::space {
 using PartCost = std::function<double(const Part&)>;
 PartCost part_macs(const CostTable& table);
 PartCost part_params(const CostTable& table);
+PartCost part_acts(const CostTable& table);
 // What the space's levels count. The table must outlive the functions.
 PartCost part_counted(const Space& space, const CostTable& table);
 
@@ -42,6 +43,8 @@ class Drawer {
   Member operator()(Rng& rng, double* cost = nullptr) const;
   // Probability that sample() meets the widened window: a little more than the window's own.
   double mass() const;
+  // Of the window itself, estimated: the mass times the share of `walks` that end inside.
+  double probability(Rng& rng, int walks = 4000) const;
 
  private:
   struct Net;

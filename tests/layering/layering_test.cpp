@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 
 // Top to bottom: a room uses itself and the rooms before it.
 const std::vector<std::string> kRooms = {"core",   "run",    "ir",      "cost", "formats",   "zoo",   "scale",   "rewrite",
-                                         "engine", "measure", "data", "retrieval", "train", "methods", "serve", "cli"};
+                                         "engine", "measure", "data", "retrieval", "train", "methods", "search", "serve", "cli"};
 
 struct Include {
   std::string path;

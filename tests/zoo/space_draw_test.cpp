@@ -144,6 +144,8 @@ TEST(SpaceDraw, LawIsTheConditionalOne) {
         const auto drawer = Drawer::make(s, part, lo, hi);
         ASSERT_TRUE(drawer) << drawer.error().text();
         EXPECT_GE(drawer->mass(), mass * (1 - 1e-9));
+        Rng walks(3);
+        EXPECT_NEAR(drawer->probability(walks, 20000) / mass, 1, 0.05);
         Rng rng(7);
         constexpr int kDraws = 60000;
         std::unordered_map<uint64_t, int> seen;

@@ -83,7 +83,6 @@ TEST(Space, TablesEqualGraphsInEveryPreset) {
         ASSERT_EQ(*text, arch);
         ASSERT_EQ(hash(*back), hash(m));
       }
-      if (!may_fall) printf("%s %zu: %.3f to %.3f MMACs\n", std::string(name).c_str(), members.size(), static_cast<double>((*table)(members[0])->macs) / 1e6, static_cast<double>((*table)(members[1])->macs) / 1e6);
     }
 }
 
@@ -91,6 +90,65 @@ TEST(Space, NamedMembersAreInTheSpace) {
   EXPECT_EQ(named_members().size(), 14u);
   for (const Named& n : named_members()) EXPECT_TRUE(check(space(), n.member)) << n.name;
   EXPECT_EQ(named("min"), named("min1"));
+}
+
+// The printed demo space with one line changed, and what its refusal must say.
+TEST(Space, RefusedFilesNameLineAndKey) {
+  const std::string good = print_space(open_space("demo").value());
+  struct Case {
+    const char *from, *to, *message, *rest;
+  };
+  const Case cases[] = {
+      {"classes = 4", "classes = \"four\"", "classes: expected an integer, found \"four\"", "mine.toml:3"},
+      {"classes = 4", "clases = 4", "'classes' is missing", "mine.toml"},
+      {"sharing = \"stage\"", "sharing = \"blocks\"", "expected \"stage\" or \"block\", found \"blocks\"", "mine.toml:4"},
+      {"head_dim = 8", "headdim = 8", "unknown key 'headdim'", "did you mean 'head_dim'"},
+      {"stride = 1\n\n[[stages]]", "strides = 1\n\n[[stages]]", "unknown key 'stem.strides'", "did you mean 'stride'"},
+      {"depths = [1, 2, 3]", "depths = [1, 3, 2]", "depths holds 2 behind 3", "C1"},
+      {"depths = [1, 2, 3]", "depths = [1, 2, 30]", "depths holds 30, expected 1 to 10", "C1"},
+      {"depths = [1, 2, 3]", "depths = []", "depths is missing or empty", "C1"},
+      {"depths = [1, 2, 3]", "depths = [1, 2.5]", "stages[1].depths: expected a list of integers", "mine.toml"},
+      {"kernels = [3, 5]", "kernels = [3, 4]", "kernels holds 4", "C1"},
+      {"expands = [2, 3, 4]", "expands = [1, 3, 4]", "expands holds 1 beside other ratios", "C1"},
+      {"expands = [2, 3, 4]", "mlps = [2, 3, 4]", "expands is missing", "C1"},
+      {"widths = [24, 32, 48]", "widths = [24, 36]", "no multiple of head_dim 8", "T1"},
+      {"widths = [24, 32, 48]", "widths = [16]", "could not go on", "T1"},
+      {"block = \"mobile\"", "block = \"transformer\"", "", "stages[0]"},
+      {"[levels]", "[level]", "unknown key 'level'", "did you mean 'levels'"},
+      {"window = ", "window = -", "window is -", "levels"},
+      {"name = \"C1\"", "name = \"stem\"", "two stages are called 'stem'", ""},
+      {"resolutions = [16]", "resolutions = [1]", "below the overall stride", ""},
+      {"resolutions = [16]", "resolutions = [16", "", "mine.toml"},
+      {"activation = \"hard_swish\"", "activation = \"swish\"", "activation is 'swish'", "did you mean"},
+  };
+  for (const Case& c : cases) {
+    std::string text = good;
+    const size_t at = text.find(c.from);
+    ASSERT_NE(at, std::string::npos) << c.from << "\n" << good;
+    text.replace(at, std::string(c.from).size(), c.to);
+    const auto s = parse_space(text, "mine.toml");
+    ASSERT_FALSE(s) << c.to;
+    EXPECT_NE(s.error().message.find(c.message), std::string::npos) << c.to << ": " << s.error().text();
+    EXPECT_NE(s.error().text().find(c.rest), std::string::npos) << c.to << ": " << s.error().text();
+    EXPECT_NE(s.error().where.find("mine.toml"), std::string::npos) << s.error().text();
+  }
+  const auto unknown = open_space("elasticvitt");
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().code, Code::usage);
+  EXPECT_NE(unknown.error().hint.find("elasticvit"), std::string::npos);
+  EXPECT_EQ(open_space("/nowhere/mine.toml").error().code, Code::not_found);
+}
+
+// A member of a published level, refused with the gene when its floor is outside.
+TEST(Space, SmallestOfALevelMustBeAMember) {
+  std::string text = print_space(published_space());
+  const size_t at = text.find("member = [176, [16, 24");
+  ASSERT_NE(at, std::string::npos);
+  text.replace(at, 22, "member = [176, [16, 25");
+  const auto s = parse_space(text, "mine.toml");
+  ASSERT_FALSE(s);
+  EXPECT_NE(s.error().text().find("width 25 is not in the space"), std::string::npos) << s.error().text();
+  EXPECT_NE(s.error().text().find("16, 24, 32"), std::string::npos) << s.error().text();
 }
 
 TEST(Space, EncodingRoundTrip) {

@@ -1,0 +1,309 @@
+#include "search/constraint.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "measure/device_scale.h"
+#include "scale/closed_form.h"
+#include "zoo/space_draw.h"
+
+namespace hone::search {
+
+using namespace space;
+
+namespace {
+
+constexpr int kTries = 3000;      // draws of a window that other limits refuse
+constexpr int kJointTries = 400;  // of whole draws, before limits count as contradicting each other
+
+// The engine's blocks of a part (measure/device_block.h), for spaces that they describe.
+std::vector<hone::Block> device_blocks(const Space& s, const Part& p) {
+  const StageChoices& c = s.stages[p.stage];
+  const bool mobile = c.block == space::Block::mobile;
+  if (p.kind == Part::Kind::head) return {{"head", {p.side, p.width}}};
+  if (p.kind == Part::Kind::block && !mobile) return {{"attention", {p.side, p.width, p.genes.value}}, {"feed_forward", {p.side, p.width, p.genes.mlp}}};
+  std::vector<hone::Block> out;
+  int64_t side = p.side;
+  if (p.kind == Part::Kind::entry && p.stage == 0) {
+    out.push_back({"first_conv", {side, 3, p.in}});
+    side = (side + s.stem_stride - 1) / s.stem_stride;
+  }
+  const int64_t stride = p.kind == Part::Kind::entry ? c.stride : 1;
+  if (mobile)
+    out.push_back({"mobile", {side, p.in, p.width, p.genes.expand, stride, p.genes.kernel, c.se}});
+  else
+    out.push_back({"downsample", {side, p.in, p.width, stride}});
+  return out;
+}
+
+std::string one_line(const Space& s, const Member& m) {
+  std::string text = print_member(s, m);
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  return text;
+}
+
+// A gene's next smaller choice.
+template <class T>
+bool lower(T& gene, const std::vector<int64_t>& choices) {
+  const auto at = std::lower_bound(choices.begin(), choices.end(), static_cast<int64_t>(gene));
+  if (at == choices.begin() || at == choices.end()) return false;
+  gene = static_cast<T>(*(at - 1));
+  return true;
+}
+
+// One gene, chosen at random, made smaller; nothing changes when it is the smallest already, or the member would not be valid.
+void shrink(const Space& s, Member& m, Rng& rng) {
+  Member smaller = m;
+  if (rng.below(8) == 0) {
+    lower(smaller.resolution, s.resolutions);
+  } else {
+    const size_t i = rng.below(m.stages);
+    Genes& g = smaller.stage[i];
+    const StageChoices& c = s.stages[i];
+    int32_t depth = g.depth;
+    switch (rng.below(4)) {
+      case 0:
+        if (lower(depth, c.depths)) set_depth(g, depth);
+        break;
+      case 1: lower(g.width, c.widths); break;
+      default: {
+        const size_t j = rng.below(static_cast<uint64_t>(g.depth));
+        BlockGenes& b = g.block[j];
+        const bool first = rng.below(2) == 0;
+        if (c.block == space::Block::mobile)
+          first ? lower(b.expand, c.expands) : lower(b.kernel, c.kernels);
+        else
+          first ? lower(b.mlp, c.mlps) : lower(b.value, c.values);
+        if (s.sharing == Sharing::stage) g = shared(g.width, g.depth, b);
+      }
+    }
+  }
+  if (check(s, smaller)) m = smaller;
+}
+
+}  // namespace
+
+struct Constraint::State {
+  Space space;
+  CostTable table;
+  Budget budget;
+  std::optional<Predictor> predictor;
+  bool blocks = false;  // latency adds up over parts
+  mutable std::map<hone::Block, double> times;
+  mutable std::map<std::pair<size_t, double>, std::optional<Drawer>> drawers;  // by limit and fullness
+
+  Result<double> part_time(const Part& p) const {
+    double sum = 0;
+    for (const hone::Block& b : device_blocks(space, p)) {
+      auto at = times.find(b);
+      if (at == times.end()) {
+        HONE_TRY_ASSIGN(const double ms, predictor->inside(b));
+        at = times.emplace(b, ms).first;
+      }
+      sum += at->second;
+    }
+    return sum;
+  }
+
+  Result<double> latency(const Member& m) const {
+    if (!blocks) {
+      HONE_TRY_ASSIGN(const Prediction p, predict(*predictor, to_arch(space, m, "member")));
+      return p.ms;
+    }
+    double ms = predictor->per_network();
+    Status status;
+    for_each_part(space, m, [&](const Part& p) {
+      if (!status) return;
+      const auto t = part_time(p);
+      if (t)
+        ms += *t;
+      else
+        status = fail(t.error());
+    });
+    HONE_TRY(status);
+    return ms;
+  }
+
+  // The limit's quantity as a sum over parts, with what is left of the amount after the constant; nothing where it is none.
+  std::optional<PartCost> part_cost(const Limit& limit) const {
+    switch (limit.quantity) {
+      case Quantity::macs: return part_macs(table);
+      case Quantity::params: return part_params(table);
+      case Quantity::acts: return part_acts(table);
+      case Quantity::memory: return std::nullopt;
+      case Quantity::latency:
+        if (!blocks) return std::nullopt;
+        return [this](const Part& p) { return part_time(p).value_or(NAN); };
+    }
+    return std::nullopt;
+  }
+  double constant(const Limit& limit) const { return limit.quantity == Quantity::latency ? predictor->per_network() : 0; }
+  static double amount(const Limit& limit) { return limit.quantity == Quantity::latency ? limit.amount / 1e6 : limit.amount; }
+
+  Amounts amounts(const MemberCost& c) const {
+    Amounts a;
+    a.macs = c.counts.macs;
+    a.params = c.counts.params;
+    a.acts = c.counts.acts;
+    a.peak_activation_bytes = c.memory.value_or(0);
+    a.latency_ns = std::llround(1e6 * c.latency_ms.value_or(0));
+    return a;
+  }
+
+  bool asks(Quantity q) const {
+    return std::any_of(budget.limits.begin(), budget.limits.end(), [q](const Limit& l) { return l.quantity == q; });
+  }
+
+  Result<MemberCost> cost(const Member& m) const {
+    const auto counts = table(m);
+    if (!counts) {
+      HONE_TRY(check(space, m));
+      return fail(Code::invalid, "no costs are known of the member", one_line(space, m));
+    }
+    MemberCost c{*counts, {}, {}};
+    if (asks(Quantity::memory)) {
+      HONE_TRY_ASSIGN(c.memory, peak_memory(to_arch(space, m, "member")));
+    }
+    if (predictor) {
+      HONE_TRY_ASSIGN(c.latency_ms, latency(m));
+    }
+    return c;
+  }
+
+  // Ends of what the space reaches in one quantity. Memory, and latency that does not add up, are those of the smallest and
+  // the largest member: every tensor grows with every gene.
+  struct Reach {
+    double least, most;
+    Member cheapest;
+  };
+  Result<Reach> reach(const Limit& limit) const {
+    if (const auto part = part_cost(limit)) {
+      const Extremes e = extremes(space, *part);
+      const double add = constant(limit);
+      if (std::isfinite(e.least) && std::isfinite(e.most)) return Reach{e.least + add, e.most + add, e.cheapest};
+      HONE_TRY(part_time_error());
+    }
+    HONE_TRY_ASSIGN(const MemberCost low, cost(smallest(space)));
+    HONE_TRY_ASSIGN(const MemberCost high, cost(largest(space)));
+    auto of = [&](const MemberCost& c) { return limit.quantity == Quantity::memory ? static_cast<double>(*c.memory) : *c.latency_ms; };
+    return Reach{of(low), of(high), smallest(space)};
+  }
+  // Why a part has no time: what the largest and the smallest member say.
+  Status part_time_error() const {
+    for (const Member& m : {smallest(space), largest(space)})
+      if (const auto ms = latency(m); !ms) return fail(ms.error());
+    return fail(Code::failed, "the device table does not cover every block of the space");
+  }
+
+  // Every limit by itself, then all of them together.
+  Status possible() const {
+    for (const Limit& limit : budget.limits) {
+      HONE_TRY_ASSIGN(const Reach r, reach(limit));
+      auto text = [&](double v) { return format_amount(std::llround(limit.quantity == Quantity::latency ? 1e6 * v : v), limit.quantity); };
+      const double wish = amount(limit), slack = limit.exact ? kBudgetTolerance : 0;
+      if (r.least > wish * (1 + slack))
+        return fail(Code::budget_not_met, fmt::format("no member of the space {} meets {}{}{}: the least is {}", space.name, name(limit.quantity), limit.exact ? "=" : "<", text(wish), text(r.least)), budget.text,
+                    fmt::format("the cheapest member is {}", one_line(space, r.cheapest)));
+      if (limit.exact && r.most < wish * (1 - slack))
+        return fail(Code::budget_not_met, fmt::format("no member of the space {} meets {}={}: the most is {}", space.name, name(limit.quantity), text(wish), text(r.most)), budget.text);
+    }
+    HONE_TRY_ASSIGN(const MemberCost least, cost(smallest(space)));
+    if (hone::meets(amounts(least), budget)) return {};
+    Rng rng(1);
+    HONE_TRY(draw(rng, 0));
+    return {};
+  }
+
+  double fullness(const MemberCost& c) const {
+    if (budget.limits.empty()) return 1;
+    const Amounts a = amounts(c);
+    double most = 0;
+    for (const Limit& l : budget.limits) most = std::max(most, static_cast<double>(amount_of(a, l.quantity)) / l.amount);
+    return most;
+  }
+
+  const Drawer* drawer(size_t i, double full) const {
+    const auto key = std::pair(i, full);
+    auto at = drawers.find(key);
+    if (at == drawers.end()) {
+      std::optional<Drawer> made;
+      const Limit& limit = budget.limits[i];
+      if (const auto part = part_cost(limit)) {
+        const double wish = amount(limit), add = constant(limit), low = limit.exact ? std::max(full, 1 - kBudgetTolerance) : full, high = limit.exact ? 1 + kBudgetTolerance : 1;
+        if (auto d = Drawer::make(space, *part, std::max(0.0, wish * low - add), wish * high - add)) made = std::move(*d);
+      }
+      at = drawers.emplace(key, std::move(made)).first;
+    }
+    return at->second ? &*at->second : nullptr;
+  }
+
+  Result<Member> draw(Rng& rng, double full) const {
+    if (budget.limits.empty()) return sample(space, rng);
+    std::vector<const Drawer*> use;
+    for (size_t i = 0; i < budget.limits.size(); ++i)
+      if (const Drawer* d = drawer(i, full)) use.push_back(d);
+    for (int i = 0; i < (use.empty() ? kTries / 10 : kTries); ++i) {
+      const Member m = use.empty() ? sample(space, rng) : (*use[rng.below(use.size())])(rng);
+      HONE_TRY_ASSIGN(const MemberCost c, cost(m));
+      if (hone::meets(amounts(c), budget) && fullness(c) >= full) return m;
+    }
+    // Limits that leave little of the space: a random member, made smaller until it meets them.
+    for (int i = 0; i < kJointTries; ++i) {
+      Member m = sample(space, rng);
+      for (int step = 0; step < 1000; ++step) {
+        HONE_TRY_ASSIGN(const MemberCost c, cost(m));
+        if (hone::meets(amounts(c), budget)) {
+          if (fullness(c) >= full) return m;
+          break;
+        }
+        if (fullness(c) < 1 - kBudgetTolerance) break;  // an exact limit is missed from below
+        shrink(space, m, rng);
+      }
+    }
+    return fail(Code::budget_not_met, fmt::format("no member of the space {} was found that meets all limits{}", space.name, full > 0 ? fmt::format(" and fills one to {:.0f} %", 100 * full) : ""), budget.text, "each can be met by itself: relax one");
+  }
+};
+
+Constraint::Constraint(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Constraint::Constraint(Constraint&&) noexcept = default;
+Constraint& Constraint::operator=(Constraint&&) noexcept = default;
+Constraint::~Constraint() = default;
+
+Result<Constraint> Constraint::make(const Space& space, const std::string& text) {
+  HONE_TRY_ASSIGN(CostTable table, CostTable::make(space));
+  auto state = std::make_unique<State>(State{space, std::move(table), {}, {}, false, {}, {}});
+  if (text.empty()) return Constraint(std::move(state));
+  HONE_TRY_ASSIGN(const Budget wish, parse_budget(text));
+  state->budget = wish;
+  if (const Limit* limit = latency_limit(wish)) {
+    HONE_TRY_ASSIGN(const DeviceTable device, read_table(limit->device));
+    HONE_TRY_ASSIGN(state->predictor, Predictor::fit(device, TimeModel::table));
+    state->blocks = has_blocks(to_arch(space, smallest(space), "member"));
+  }
+  const bool shares = std::any_of(wish.limits.begin(), wish.limits.end(), [](const Limit& l) { return l.percent; });
+  if (shares) {
+    HONE_TRY_ASSIGN(const MemberCost whole, state->cost(largest(space)));
+    state->budget = resolve(wish, state->amounts(whole));
+  }
+  HONE_TRY(state->possible());
+  return Constraint(std::move(state));
+}
+
+const Space& Constraint::space() const { return state_->space; }
+const CostTable& Constraint::table() const { return state_->table; }
+const Budget& Constraint::budget() const { return state_->budget; }
+bool Constraint::limited() const { return !state_->budget.limits.empty(); }
+Result<MemberCost> Constraint::cost(const Member& member) const { return state_->cost(member); }
+bool Constraint::meets(const MemberCost& cost) const { return !limited() || hone::meets(state_->amounts(cost), state_->budget); }
+double Constraint::fullness(const MemberCost& cost) const { return state_->fullness(cost); }
+Quantity Constraint::primary() const { return limited() ? state_->budget.limits[0].quantity : Quantity::macs; }
+double Constraint::amount(const MemberCost& cost, Quantity q) const {
+  const int64_t v = amount_of(state_->amounts(cost), q);
+  return q == Quantity::latency ? static_cast<double>(v) / 1e6 : static_cast<double>(v);
+}
+Result<Member> Constraint::draw(Rng& rng, double fullness) const { return state_->draw(rng, fullness); }
+
+}  // namespace hone::search

@@ -1,0 +1,107 @@
+// Budgets over a space: impossible ones are answered with the space's own minimum, draws meet every limit.
+#include "search/constraint.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "search/space_report.h"
+#include "zoo/space_draw.h"
+
+namespace hone::search {
+namespace {
+
+using namespace space;
+
+TEST(Constraint, ImpossibleBudgetsNameTheMinimum) {
+  const Space s = open_space("small-vit").value();
+  for (const char* budget : {"macs<1M", "params<1k", "acts<1k", "memory<1KB", "macs=1M", "macs=1G", "macs<100M,params<10"}) {
+    const auto c = Constraint::make(s, budget);
+    ASSERT_FALSE(c) << budget;
+    EXPECT_EQ(c.error().code, Code::budget_not_met) << c.error().text();
+  }
+  const auto c = Constraint::make(s, "macs<1M");
+  EXPECT_NE(c.error().message.find("1.63 M"), std::string::npos) << c.error().text();
+  EXPECT_NE(c.error().hint.find(print_member(s, smallest(s)).substr(0, 20)), std::string::npos) << c.error().text();
+}
+
+TEST(Constraint, TyposAreUsageErrors) {
+  const Space s = open_space("small-vit").value();
+  for (const char* budget : {"mac<10M", "macs<", "macs>10M", "flops<10M", "macs<10Q", "latency<8ms", "macs<10M,macs<20M"}) {
+    const auto c = Constraint::make(s, budget);
+    ASSERT_FALSE(c) << budget;
+    EXPECT_EQ(c.error().code, Code::usage) << budget << ": " << c.error().text();
+  }
+}
+
+TEST(Constraint, DrawsMeetEveryLimitAndFillOne) {
+  for (const char* name : {"small-vit", "ofa-mobilenetv3", "demo"}) {
+    const Space s = open_space(name).value();
+    const CostTable table = CostTable::make(s).value();
+    const Extremes macs = extremes(s, part_macs(table)), params = extremes(s, part_params(table));
+    const std::string limits = "macs<" + std::to_string(static_cast<int64_t>(macs.least + 0.3 * (macs.most - macs.least))) + ",params<" + std::to_string(static_cast<int64_t>(params.least + 0.5 * (params.most - params.least)));
+    for (const std::string& budget : {limits, limits + ",memory<60%", std::string("macs=50%")}) {
+      const auto c = Constraint::make(s, budget);
+      ASSERT_TRUE(c) << budget << c.error().text();
+      Rng rng(4);
+      for (const double full : {0.0, 0.9})
+        for (int i = 0; i < 20; ++i) {
+          const auto m = c->draw(rng, full);
+          ASSERT_TRUE(m) << name << " " << budget << m.error().text();
+          ASSERT_TRUE(check(s, *m));
+          const MemberCost cost = c->cost(*m).value();
+          EXPECT_TRUE(c->meets(cost));
+          EXPECT_GE(c->fullness(cost), full);
+          EXPECT_EQ(cost.memory.has_value(), budget.find("memory") != std::string::npos);
+        }
+    }
+  }
+}
+
+TEST(Constraint, WithoutLimitsEverythingMeets) {
+  const auto c = Constraint::make(published_space(), "");
+  ASSERT_TRUE(c);
+  EXPECT_FALSE(c->limited());
+  const MemberCost cost = c->cost(largest(published_space())).value();
+  EXPECT_TRUE(c->meets(cost));
+  EXPECT_EQ(c->primary(), Quantity::macs);
+  Member foreign = largest(published_space());
+  foreign.resolution = 100;
+  EXPECT_FALSE(c->cost(foreign));
+}
+
+TEST(SpaceReport, NumbersAreThoseOfTheSpace) {
+  const auto report = show_space(published_space(), 20000, 3);
+  ASSERT_TRUE(report) << report.error().text();
+  const Table* range = report->table("range");
+  ASSERT_NE(range, nullptr);
+  EXPECT_NEAR(static_cast<double>(std::get<int64_t>(range->rows[0][1])), 37.365e6, 500);
+  EXPECT_NEAR(static_cast<double>(std::get<int64_t>(range->rows[0][2])), 3191.46e6, 1e4);
+  // Quantiles and acceptance that the authors' sampler has (spec of ElasticViT, 1.6 and 2.2).
+  const Table* q = report->table("quantiles");
+  const double published[] = {137, 185, 327, 492, 731, 1192, 1516};
+  for (size_t i = 0; i < 7; ++i) EXPECT_NEAR(static_cast<double>(std::get<int64_t>(q->rows[0][2 + i])) / 1e6 / published[i], 1, 0.05) << i;
+  const Table* levels = report->table("levels");
+  const double share[] = {0.29, 2.57, 2.91, 3.13, 2.67, 1.58, 0.96, 0.41}, above[] = {0.29, 2.8, 0.09, 1.2, 0.01, 1.1, 2.8, 2.4};
+  ASSERT_EQ(levels->rows.size(), 8u);
+  for (size_t i = 0; i < 8; ++i) {
+    EXPECT_NEAR(100 * std::get<double>(levels->rows[i][3]) / share[i], 1, 0.15) << i;
+    if (i != 4) {
+      EXPECT_NEAR(100 * std::get<double>(levels->rows[i][4]) / above[i], 1, 0.2) << i;
+    }
+  }
+  // The rarest one, published as about 0.01 %, against rejection.
+  const Space cut = space::above(published_space(), smallest_of_level(published_space(), 500'000'000));
+  Rng rng(8);
+  int hits = 0;
+  constexpr int kDraws = 400000;
+  for (int i = 0; i < kDraws; ++i) {
+    const int64_t macs = authors_macs(cut, sample(cut, rng));
+    hits += macs >= 500'000'000 && macs <= 520'000'000;
+  }
+  const double expected = kDraws * std::get<double>(levels->rows[4][4]);
+  EXPECT_LT(std::fabs(hits - expected), 5 * std::sqrt(expected)) << hits;
+}
+
+}  // namespace
+}  // namespace hone::search
