@@ -36,6 +36,7 @@ Affine rotation(double degrees, int width, int height);  // counter-clockwise ab
 enum class RandAugmentList : uint8_t {
   torchvision,  // torchvision.transforms.RandAugment: 14 operations, magnitude in 31 steps 0..30
   timm,         // timm's increasing list ("rand-mM-inc1"): 15 operations, magnitude 0..10, each applied with probability 1/2
+  vilt,         // ViLT's and METER's randaug.py: 14 operations, magnitude 0..30, values low + magnitude / 30 * (high - low)
 };
 struct RandAugment {
   int operations = 0;  // 0: none

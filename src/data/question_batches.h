@@ -58,7 +58,7 @@ class QuestionBatches {
  private:
   struct Cache;
   QuestionBatches() = default;
-  Result<Image> fitted(uint32_t image, uint64_t seed) const;
+  Result<std::shared_ptr<const Image>> fitted(uint32_t image, uint64_t seed) const;
   std::shared_ptr<const QuestionSet> set_;
   const QuestionSet::Split* split_ = nullptr;
   QuestionBatchOptions options_;

@@ -63,4 +63,15 @@ struct QuestionSet {
   const Split* split(const std::string& name) const;  // nullptr when there is none
 };
 
+// What QuestionSet::checksum holds.
+std::string checksum_of(const QuestionSet& set);
+
+// How often each answer is the best one of a question, by kind of question.
+struct AnswerKind {
+  uint16_t kind = 0;
+  int64_t questions = 0;
+  std::vector<int64_t> answers;  // of each label
+};
+std::vector<AnswerKind> count_answers(const QuestionSet& set, const QuestionSet::Split& split);
+
 }  // namespace hone

@@ -10,7 +10,7 @@ namespace hone {
 struct ProceduralQuestions {
   uint64_t seed = 1;
   int64_t images = 1000;
-  int64_t questions_per_image = 6;
+  int64_t questions_per_image = 4;
   double val_share = 0.1, test_share = 0.1;  // of the images, rounded; their questions with them
   int least_objects = 1, most_objects = 5;   // on a picture
   int side = 64;                             // of the pictures, in pixels

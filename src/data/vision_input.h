@@ -11,7 +11,8 @@
 #include <span>
 #include <vector>
 
-#include "core/rng.h"
+#include "core/error.h"
+#include "data/image_ops.h"
 #include "data/resize.h"
 
 namespace hone {
@@ -30,8 +31,7 @@ struct VisionTransform {
   Filter filter = Filter::bicubic;
   Normalise normalise = {{0.5f, 0.5f, 0.5f}, {0.5f, 0.5f, 0.5f}};
   Layout layout = Layout::nchw;
-  int augment_operations = 0;       // RandAugment of both repositories before the resize: 2 in training
-  double augment_magnitude = 9;
+  RandAugment rand_augment = {.list = RandAugmentList::vilt};  // before the resize; 2 operations of magnitude 9 in training
 };
 VisionTransform vilt_transform(int size = 384);
 VisionTransform meter_transform(int size = 384);
@@ -42,7 +42,7 @@ Status check(const VisionTransform& transform);
 // The size that a picture of this size gets, before padding.
 ImageSize fitted_size(const VisionTransform& transform, ImageSize size);
 
-// The resized (and cut, and with augment_operations augmented) picture in 8 bits. `seed` matters to augmentation alone.
+// The resized (and cut, and with rand_augment.operations augmented) picture in 8 bits. `seed` matters to augmentation alone.
 Image fit(const VisionTransform& transform, const Image& image, uint64_t seed = 0);
 
 // Normalised floats of a fitted picture into a field of 3 * width * height floats, zeros beyond the picture.
