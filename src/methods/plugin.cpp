@@ -43,6 +43,7 @@ Result<Report> evaluate_runs(const EvalRequest& request) {
 template <class T, class Work>
 void guarded(Result<T>& reply, const Work& work) {
   train::keep_freed_memory();
+  train::keep_compiled_kernels();
   try {
     reply = work();
   } catch (const c10::Error& e) {

@@ -15,4 +15,6 @@ void keep_freed_memory() {
 #endif
 }
 
+void keep_compiled_kernels() { ::setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "65536", /*overwrite=*/0); }
+
 }  // namespace hone::train

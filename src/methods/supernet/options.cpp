@@ -68,11 +68,9 @@ Result<SupernetOptions> read_supernet_options(Recipe& r, const train::Compute& c
   o.side = o.pictures.kind == "patterns" ? o.pictures.side : r.integer("data.side", 224, "of the pictures, which members resize to their own resolution", 8, 1024);
   o.search_share = r.real("data.search", 0.05, "share of the training pictures that no step sees: the search split", 0, 0.9);
   o.sampler = read_sampler(r, compute.seed);
-  if (o.sampler.levels) {
-    for (const double level : r.reals("levels.mmacs", {}, "ascending, in the space's counter; empty: the space's own")) o.levels.push_back(static_cast<int64_t>(level * kMega));
-    o.window = r.real("levels.window", 0, "a member belongs to a level t when its cost is in [t, t + window] MMACs; 0: the space's own", 0);
-    if (!std::is_sorted(o.levels.begin(), o.levels.end())) return fail(r.error("levels.mmacs", "levels are not ascending"));
-  }
+  for (const double level : r.reals("levels.mmacs", {}, "ascending, in the space's counter; empty: the space's own")) o.levels.push_back(static_cast<int64_t>(level * kMega));
+  o.window = r.real("levels.window", 0, "a member belongs to a level t when its cost is in [t, t + window] MMACs; 0: the space's own", 0);
+  if (!std::is_sorted(o.levels.begin(), o.levels.end())) return fail(r.error("levels.mmacs", "levels are not ascending"));
   o.teachers = r.texts("teacher.networks", {}, "frozen networks whose mean softmax is the target: names or run directories");
   if (!o.teachers.empty()) {
     o.teacher_weights = r.texts("teacher.weights", {}, "their checkpoints, in the same order; \"\" for a run directory");
@@ -91,8 +89,11 @@ Result<SupernetOptions> read_supernet_options(Recipe& r, const train::Compute& c
   o.bn_momentum = r.real("batch_norm.momentum", 0.1, "share of a batch in the running statistics", 0, 1);
   o.calibration = r.integer("batch_norm.calibration", 64, "training batches whose mean statistics a member is evaluated with", 1, 1 << 20);
   if (o.sampler.banks && o.sampler.levels) {
-    o.score_fixed = r.text("banks.score", "fixed", "pictures that quality is measured on. fixed: the same every time; step: the step's own, as published", {"fixed", "step"}) == "fixed";
-    if (o.score_fixed) o.score_images = r.integer("banks.score_images", 256, "how many", 2, 1 << 20);
+    using Score = SupernetOptions::Score;
+    const std::string score = r.text("banks.score", "fixed", "pictures that quality is measured on. fixed: the same every time; step: the step's own, as published; relative: the step's own, less the smallest member's quality on them",
+                                     {"fixed", "step", "relative"});
+    o.score = score == "step" ? Score::step : score == "relative" ? Score::relative : Score::fixed;
+    if (o.score == Score::fixed) o.score_images = r.integer("banks.score_images", 256, "how many", 2, 1 << 20);
     o.refresh = r.reals("banks.refresh", o.refresh, "parts of an epoch at which all entries are scored anew");
     for (const double part : o.refresh)
       if (!(part >= 0 && part < 1)) return fail(r.error("banks.refresh", fmt::format("{} is no part of an epoch", part), "0 <= part < 1"));

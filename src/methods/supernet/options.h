@@ -29,7 +29,12 @@ struct SupernetOptions {
 
   double bn_momentum = 0.1;
   int64_t calibration = 64;              // batches
-  bool score_fixed = true;               // quality on the same pictures every time, else on the step's
+  enum class Score : uint8_t {
+    fixed,      // quality on the same pictures every time
+    step,       // on the step's own
+    relative,   // on the step's own, less that of the smallest member on them
+  };
+  Score score = Score::fixed;
   int64_t score_images = 256;
   std::vector<double> refresh = {0, 0.25, 0.5, 0.75};   // parts of an epoch at which banks are scored again
 

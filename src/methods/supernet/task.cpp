@@ -123,7 +123,7 @@ Result<train::Losses> SupernetTask::forward(int64_t step, int64_t micro, int64_t
   const SupernetOptions& o = options_;
   if (o.pictures.batch % micros) return fail(Code::usage, fmt::format("a batch of {} cannot be cut into {} equal micro-batches", o.pictures.batch, micros), "data.batch", "choose a multiple of ranks and train.accumulate");
   if (planned_ != step) {
-    plan_ = sampler_->plan(step, std::floor(epoch_of(step)), (step + 1) % steps_per_epoch() == 0);
+    plan_ = sampler_->plan(step, epoch_of(step), (step + 1) % steps_per_epoch() == 0);
     planned_ = step;
     quality_.assign(plan_.size(), 0);
     largest_grads_.clear();
@@ -156,15 +156,15 @@ Result<train::Losses> SupernetTask::forward(int64_t step, int64_t micro, int64_t
       const at::Tensor right = pass.softmax.argmax(1).eq(labels).to(at::kFloat).mean();
       drawn_right = drawn_right.defined() ? drawn_right + right : right;
       drawn_loss = drawn_loss.defined() ? drawn_loss + pass.loss : pass.loss;
-      if (o.sampler.banks && o.sampler.levels && d.explored && !o.score_fixed) {
-        double q = 0;
-        if (mixed) {
-          HONE_TRY_ASSIGN(q, quality(d.member, train::Batch{plain, labels}));
-        } else {   // the pass has seen these very pictures
-          q = pass.softmax.gather(1, labels.unsqueeze(1)).clamp_min(1e-30).log().mean().item<double>();
-        }
-        quality_[i] += q / static_cast<double>(micros);
+    }
+    if (scores_on_step(d)) {
+      double q = 0;
+      if (mixed) {
+        HONE_TRY_ASSIGN(q, quality(d.member, train::Batch{plain, labels}));
+      } else {   // the pass has seen these very pictures
+        q = pass.softmax.gather(1, labels.unsqueeze(1)).clamp_min(1e-30).log().mean().item<double>();
       }
+      quality_[i] += q / static_cast<double>(micros);
     }
     if (blame_.empty() && !std::isfinite(pass.loss.item<double>())) blame_ = described(*sampler_, d);
   }
@@ -207,6 +207,11 @@ Status SupernetTask::gradients_done(int64_t, train::Ranks& ranks) {
   return {};
 }
 
+bool SupernetTask::scores_on_step(const Drawn& d) const {
+  if (!options_.sampler.levels || !options_.sampler.banks || options_.score == SupernetOptions::Score::fixed) return false;
+  return d.explored || (d.role == Role::smallest && options_.score == SupernetOptions::Score::relative);
+}
+
 Result<double> SupernetTask::quality(const space::Member& member, const train::Batch& batch) {
   at::NoGradGuard no_grad;
   HONE_TRY_ASSIGN(const auto program, store_->program(member));
@@ -228,7 +233,7 @@ Result<double> SupernetTask::quality(const space::Member& member, const train::B
 
 Result<train::Batch> SupernetTask::scoring_batch(int64_t step) {
   const at::Device device = options_.compute.device;
-  if (!options_.score_fixed) {
+  if (options_.score != SupernetOptions::Score::fixed) {
     HONE_TRY_ASSIGN(const train::Batch batch, batches_.batch_of(step, 0, 1));
     return train::Batch{batch.images.to(device), batch.labels.to(device)};
   }
@@ -245,18 +250,26 @@ Result<train::Batch> SupernetTask::scoring_batch(int64_t step) {
 
 // Every entry of every bank on the same pictures; ranks share the work.
 Status SupernetTask::rescore(int64_t step, train::Ranks& ranks) {
-  std::vector<BankEntry*> all;
-  for (Bank& bank : sampler_->banks())
-    for (BankEntry& e : bank.entries) all.push_back(&e);
-  if (all.empty()) return {};
+  std::vector<Bank>& banks = sampler_->banks();
+  const bool relative = options_.score == SupernetOptions::Score::relative;
+  std::vector<space::Member> members;   // a level's smallest, where it counts, then the entries of its bank
+  for (size_t level = 0; level < banks.size(); ++level) {
+    if (relative) members.push_back(sampler_->smallest_of(level));
+    for (const BankEntry& e : banks[level].entries) members.push_back(e.member);
+  }
+  if (members.empty()) return {};
   HONE_TRY_ASSIGN(const train::Batch batch, scoring_batch(step));
-  at::Tensor values = at::zeros({static_cast<int64_t>(all.size())}, at::kDouble);
-  for (size_t i = static_cast<size_t>(ranks.rank()); i < all.size(); i += static_cast<size_t>(ranks.world())) {
-    HONE_TRY_ASSIGN(const double q, quality(all[i]->member, batch));
-    values[static_cast<int64_t>(i)] = q;
+  at::Tensor values = at::zeros({static_cast<int64_t>(members.size())}, at::kDouble);
+  double* value = values.mutable_data_ptr<double>();
+  for (size_t i = static_cast<size_t>(ranks.rank()); i < members.size(); i += static_cast<size_t>(ranks.world())) {
+    HONE_TRY_ASSIGN(value[i], quality(members[i], batch));
   }
   if (ranks.world() > 1) HONE_TRY(ranks.sum(values));
-  for (size_t i = 0; i < all.size(); ++i) all[i]->quality = values[static_cast<int64_t>(i)].item<double>();
+  value = values.mutable_data_ptr<double>();
+  for (Bank& bank : banks) {
+    const double base = relative ? *value++ : 0;
+    for (BankEntry& e : bank.entries) e.quality = *value++ - base;
+  }
   return {};
 }
 
@@ -266,9 +279,8 @@ Status SupernetTask::after_step(int64_t step, train::Ranks& ranks) {
   at::Tensor values = at::zeros({static_cast<int64_t>(plan_.size())}, at::kDouble);
   int64_t turn = 0;
   for (size_t i = 0; i < plan_.size(); ++i) {
-    if (!plan_[i].explored) continue;
     double q = quality_[i];
-    if (o.score_fixed) {
+    if (o.score == SupernetOptions::Score::fixed && plan_[i].explored) {
       q = 0;
       if (turn++ % ranks.world() == ranks.rank()) {
         HONE_TRY_ASSIGN(const train::Batch batch, scoring_batch(step));
@@ -278,8 +290,9 @@ Status SupernetTask::after_step(int64_t step, train::Ranks& ranks) {
     values[static_cast<int64_t>(i)] = q;
   }
   if (ranks.world() > 1) HONE_TRY(ranks.sum(values));
+  const double base = o.score == SupernetOptions::Score::relative ? values[static_cast<int64_t>(plan_.size()) - 1].item<double>() : 0;   // the smallest comes last
   for (size_t i = 0; i < plan_.size(); ++i)
-    if (plan_[i].explored) sampler_->report(plan_[i], values[static_cast<int64_t>(i)].item<double>());
+    if (plan_[i].explored) sampler_->report(plan_[i], values[static_cast<int64_t>(i)].item<double>() - base);
   const int64_t next = (step + 1) % steps_per_epoch();
   for (const double part : o.refresh)
     if (next == static_cast<int64_t>(part * static_cast<double>(steps_per_epoch()))) return rescore(step + 1, ranks);

@@ -47,6 +47,7 @@ class SupernetTask : public train::Task {
   Result<Pass> train_member(const Drawn& drawn, const at::Tensor& images, const at::Tensor& targets, bool follow, int64_t micros, std::vector<at::Tensor>& grads);
   // Minus the cross-entropy of members on a batch, with the batch's own statistics; training's are left alone.
   Result<double> quality(const space::Member& member, const train::Batch& batch);
+  bool scores_on_step(const Drawn& drawn) const;
   Result<train::Batch> scoring_batch(int64_t step);
   Status rescore(int64_t step, train::Ranks& ranks);
   double epoch_of(int64_t step) const { return static_cast<double>(step) / static_cast<double>(steps_per_epoch()); }
