@@ -93,7 +93,7 @@ struct Constraint::State {
   std::optional<Predictor> predictor;
   bool blocks = false;  // latency adds up over parts
   mutable std::map<hone::Block, double> times;
-  mutable std::map<std::pair<size_t, double>, std::optional<Drawer>> drawers;  // by limit and fullness
+  mutable std::map<std::tuple<Quantity, double, double>, std::optional<Drawer>> drawers;  // by window
 
   Result<double> part_time(const Part& p) const {
     double sum = 0;
@@ -225,26 +225,35 @@ struct Constraint::State {
     return most;
   }
 
-  const Drawer* drawer(size_t i, double full) const {
-    const auto key = std::pair(i, full);
+  // Of members whose quantity lies in [lo, hi]; null where it does not add up, or there are none.
+  const Drawer* drawer(const Limit& limit, double lo, double hi) const {
+    const auto key = std::tuple(limit.quantity, lo, hi);
     auto at = drawers.find(key);
     if (at == drawers.end()) {
       std::optional<Drawer> made;
-      const Limit& limit = budget.limits[i];
       if (const auto part = part_cost(limit)) {
-        const double wish = amount(limit), add = constant(limit), low = limit.exact ? std::max(full, 1 - kBudgetTolerance) : full, high = limit.exact ? 1 + kBudgetTolerance : 1;
-        if (auto d = Drawer::make(space, *part, std::max(0.0, wish * low - add), wish * high - add)) made = std::move(*d);
+        const double add = constant(limit);
+        if (auto d = Drawer::make(space, *part, std::max(0.0, lo - add), hi - add)) made = std::move(*d);
       }
       at = drawers.emplace(key, std::move(made)).first;
     }
     return at->second ? &*at->second : nullptr;
+  }
+  const Drawer* near(const Limit& limit, double full) const {
+    const double wish = amount(limit), low = limit.exact ? std::max(full, 1 - kBudgetTolerance) : full, high = limit.exact ? 1 + kBudgetTolerance : 1;
+    return drawer(limit, wish * low, wish * high);
+  }
+  Limit first() const {
+    Limit limit;
+    limit.amount = INFINITY;
+    return budget.limits.empty() ? limit : budget.limits[0];
   }
 
   Result<Member> draw(Rng& rng, double full) const {
     if (budget.limits.empty()) return sample(space, rng);
     std::vector<const Drawer*> use;
     for (size_t i = 0; i < budget.limits.size(); ++i)
-      if (const Drawer* d = drawer(i, full)) use.push_back(d);
+      if (const Drawer* d = near(budget.limits[i], full)) use.push_back(d);
     for (int i = 0; i < (use.empty() ? kTries / 10 : kTries); ++i) {
       const Member m = use.empty() ? sample(space, rng) : (*use[rng.below(use.size())])(rng);
       HONE_TRY_ASSIGN(const MemberCost c, cost(m));
@@ -305,5 +314,19 @@ double Constraint::amount(const MemberCost& cost, Quantity q) const {
   return q == Quantity::latency ? static_cast<double>(v) / 1e6 : static_cast<double>(v);
 }
 Result<Member> Constraint::draw(Rng& rng, double fullness) const { return state_->draw(rng, fullness); }
+Result<std::pair<double, double>> Constraint::range() const {
+  const Limit limit = state_->first();
+  HONE_TRY_ASSIGN(const State::Reach r, state_->reach(limit));
+  return std::pair(r.least, std::min(r.most, State::amount(limit) * (limit.exact ? 1 + kBudgetTolerance : 1)));
+}
+Result<Member> Constraint::draw_between(Rng& rng, double lo, double hi) const {
+  if (const Drawer* d = state_->drawer(state_->first(), lo, hi))
+    for (int i = 0; i < kTries; ++i) {
+      const Member m = (*d)(rng);
+      HONE_TRY_ASSIGN(const MemberCost c, cost(m));
+      if (meets(c)) return m;
+    }
+  return draw(rng);
+}
 
 }  // namespace hone::search

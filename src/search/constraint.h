@@ -45,6 +45,11 @@ class Constraint {
   // Draws by the sampler's law among members that meet the budget and are at least `fullness` full. Nothing was found within a
   // bounded number of tries: Code::budget_not_met.
   Result<space::Member> draw(Rng& rng, double fullness = 0) const;
+  // From the least amount of the primary quantity to the limit, or to the space's most.
+  Result<std::pair<double, double>> range() const;
+  // Draws among members that meet the budget and whose primary quantity lies in [lo, hi], where that adds up over parts; any
+  // that meet the budget otherwise, or where there are none.
+  Result<space::Member> draw_between(Rng& rng, double lo, double hi) const;
 
  private:
   struct State;
