@@ -5,6 +5,7 @@
 
 #include "methods/distil/evaluate.h"
 #include "methods/plugin_api.h"
+#include "methods/supernet/open.h"
 #include "methods/tasks.h"
 #include "train/check.h"
 #include "train/memory.h"
@@ -55,6 +56,31 @@ void guarded(Result<T>& reply, const Work& work) {
   }
 }
 
+// The same with nothing thrown across the border.
+class GuardedSupernet : public Supernet {
+ public:
+  static Result<std::unique_ptr<Supernet>> open(const SupernetRequest& request) {
+    HONE_TRY_ASSIGN(auto inner, TrainedSupernet::open(request));
+    auto out = std::make_unique<GuardedSupernet>();
+    out->inner_ = std::move(inner);
+    return std::unique_ptr<Supernet>(std::move(out));
+  }
+  const space::Space& space() const override { return inner_->space(); }
+  Result<MemberScore> score(const space::Member& member, const std::string& split) override {
+    Result<MemberScore> reply;
+    guarded(reply, [&] { return inner_->score(member, split); });
+    return reply;
+  }
+  Result<Network> network(const space::Member& member) override {
+    Result<Network> reply;
+    guarded(reply, [&] { return inner_->network(member); });
+    return reply;
+  }
+
+ private:
+  std::unique_ptr<TrainedSupernet> inner_;
+};
+
 }  // namespace
 
 }  // namespace hone::methods
@@ -73,4 +99,11 @@ HONE_EXPORT void hone_check_run(const hone::train::CheckRequest& request, hone::
 
 HONE_EXPORT void hone_eval_run(const hone::methods::EvalRequest& request, hone::Result<hone::Report>& reply) {
   hone::methods::guarded(reply, [&] { return hone::methods::evaluate_runs(request); });
+}
+
+HONE_EXPORT void hone_supernet_open(const hone::methods::SupernetRequest& request, hone::Result<std::unique_ptr<hone::methods::Supernet>>& reply) {
+  hone::methods::guarded(reply, [&]() -> hone::Result<std::unique_ptr<hone::methods::Supernet>> {
+    HONE_TRY_ASSIGN(auto opened, hone::methods::GuardedSupernet::open(request));
+    return opened;
+  });
 }

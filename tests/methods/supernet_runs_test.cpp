@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "core/file.h"
+#include "methods/supernet/open.h"
 #include "methods/tasks.h"
 
 namespace hone::methods {
@@ -142,6 +143,88 @@ TEST_F(SupernetRuns, EveryKindOfStepTrains) {
   }
 }
 
+SupernetRequest request(const std::string& run) { return {run, 1, -1, 0, {}}; }
+
+// What search and export get is what the run itself measured.
+TEST_F(SupernetRuns, OpenedItScoresAsItsRunDidAndGivesStandAloneNetworks) {
+  const auto trained = run("opened", {"train.epochs=8", "loss.mixup=0", "loss.cutmix=0"});
+  ASSERT_TRUE(trained) << trained.error().text();
+  auto supernet = TrainedSupernet::open(request(folder + "opened"));
+  ASSERT_TRUE(supernet) << supernet.error().text();
+  const space::Space& s = (*supernet)->space();
+  const space::Member smallest = space::smallest(s);
+  const auto score = (*supernet)->score(smallest, "val");
+  ASSERT_TRUE(score) << score.error().text();
+  EXPECT_EQ(score->images, 64);
+  EXPECT_DOUBLE_EQ(score->accuracy, trained->finished.best[2].second) << trained->finished.best[2].first;
+
+  Rng rng(4);
+  train::PictureOptions pictures;
+  pictures.kind = "patterns";
+  ASSERT_TRUE(train::set_side(pictures, 16));
+  const train::LabelledSet set = train::drawn_patterns(4, 128, 64, 16);
+  std::vector<int64_t> all(64);
+  for (int64_t i = 0; i < 64; ++i) all[static_cast<size_t>(i)] = i;
+  Transform evaluate = pictures.evaluate;
+  evaluate.filter = Filter::bicubic;
+  const auto batch = train::load_batch(set.val, all, evaluate, 0, 0, 0, 1);
+  ASSERT_TRUE(batch);
+  for (const space::Member& m : {smallest, space::sample(s, rng), space::largest(s)}) {
+    const auto network = (*supernet)->network(m);
+    ASSERT_TRUE(network) << network.error().text();
+    EXPECT_EQ(network->graph.metadata.at("hone.space"), "demo");
+    const auto program = train::Program::compile(network->graph);
+    auto params = train::Params::of(network->graph, 5);
+    ASSERT_TRUE(program && params);
+    const auto out = program->run({batch->images}, *params->bind(*program), {});
+    ASSERT_TRUE(out) << out.error().text();
+    const double accuracy = (*out)[0].argmax(1).eq(batch->labels).to(at::kDouble).mean().item<double>();
+    EXPECT_DOUBLE_EQ(accuracy, (*supernet)->score(m, "val")->accuracy);
+  }
+  EXPECT_EQ((*supernet)->score(smallest, "search")->images, 6);   // 5 % of 128
+
+  space::Member foreign = smallest;
+  foreign.stage[1].width = 12;
+  const auto refused = (*supernet)->score(foreign, "val");
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().text().find("width 12"), std::string::npos) << refused.error().text();
+  EXPECT_FALSE((*supernet)->score(smallest, "train"));
+  const auto banks = (*supernet)->sampler();
+  ASSERT_TRUE(banks) << banks.error().text();
+  EXPECT_FALSE(banks->banks()[0].entries.empty());
+}
+
+// Statistics belong to a member: evaluating some changes nothing for others, nor for the weights.
+TEST_F(SupernetRuns, CalibrationTouchesNothing) {
+  ASSERT_TRUE(run("calibrated"));
+  auto first = TrainedSupernet::open(request(folder + "calibrated")), second = TrainedSupernet::open(request(folder + "calibrated"));
+  ASSERT_TRUE(first && second);
+  const space::Member a = space::smallest((*first)->space()), b = space::largest((*first)->space());
+  const NamedTensors before = (*first)->store().params().save();
+  ASSERT_TRUE((*first)->score(a, "val"));
+  EXPECT_EQ((*first)->score(b, "val")->loss, (*second)->score(b, "val")->loss);
+  const NamedTensors after = (*first)->store().params().save();
+  for (size_t i = 0; i < before.size(); ++i) EXPECT_TRUE(at::equal(*train::to_torch(before[i].second), *train::to_torch(after[i].second))) << before[i].first;
+}
+
+TEST_F(SupernetRuns, ForeignAndCorruptCheckpointsAreNamed) {
+  ASSERT_TRUE(run("broken"));
+  const auto says = [&](const char* what) {
+    const auto opened = TrainedSupernet::open(request(folder + "broken"));
+    ASSERT_FALSE(opened);
+    EXPECT_NE(opened.error().text().find(what), std::string::npos) << opened.error().text();
+  };
+  const std::string best = folder + "broken/checkpoints/best.safetensors", good = bytes("broken/checkpoints/best.safetensors");
+  std::ofstream(best, std::ios::binary) << good.substr(0, good.size() / 2);
+  says("best.safetensors");
+  fs::remove(best);
+  fs::remove(folder + "broken/checkpoints/last.safetensors");
+  says("no checkpoint");
+  ASSERT_TRUE(run("other", {"space.name=cifar-vit", "levels.mmacs=[2, 3, 4]", "levels.window=1", "train.steps=1", "data.side=32", "data.classes=4"}));
+  fs::copy_file(folder + "other/checkpoints/last.safetensors", best);
+  says("another space");
+}
+
 TEST_F(SupernetRuns, MistakesAreNamed) {
   const auto says = [&](const char* what, std::vector<std::string> settings) {
     const auto trained = run("mistake", settings);
@@ -151,7 +234,7 @@ TEST_F(SupernetRuns, MistakesAreNamed) {
   };
   says("no-such-space", {"space.name=no-such-space"});
   says("not ascending", {"levels.mmacs=[0.5, 0.3]"});
-  says("levels", {"levels.mmacs=[]"});
+  says("complexity levels", {"space.name=cifar-vit", "data.side=32", "levels.mmacs=[]", "levels.window=0"});
   says("less than one batch", {"data.batch=4096"});
   says("banks.refresh", {"banks.refresh=[1.5]"});
   says("the data have 4 classes", {"teacher.networks=[\"timm/resnet18\"]"});
