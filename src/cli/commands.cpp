@@ -14,6 +14,8 @@ const std::vector<Entry>& commands() {
       {"bench scaling", "how well counts predict the time of scaled networks", bench_scaling_command},
       {"skip list", "the modules of a network that can be skipped", skip_list_command},
       {"skip apply", "a network without some of its modules, and what that saves", skip_apply_command},
+      {"search", "networks of a trained supernet that do well within a budget", search_command},
+      {"pick", "the best network within a budget that searches of a run have met", pick_command},
       {"space list", "the search spaces that hone knows by name", space_list_command},
       {"space show", "a search space: size, range, how sampling spreads, levels", space_show_command},
       {"space sample", "members of a search space, drawn within a budget", space_sample_command},

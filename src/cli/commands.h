@@ -15,6 +15,8 @@ Command bench_command();
 Command bench_scaling_command();
 Command skip_list_command();
 Command skip_apply_command();
+Command search_command();
+Command pick_command();
 Command space_list_command();
 Command space_show_command();
 Command space_sample_command();
