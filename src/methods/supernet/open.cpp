@@ -185,6 +185,20 @@ Result<Network> TrainedSupernet::network(const space::Member& member) {
   return Network{request_.run, std::move(bound.graph), space::to_arch(space(), member, request_.run)};
 }
 
+std::string TrainedSupernet::weights() const { return fmt::format("{}, {} calibration batches", sha256_.substr(0, 16), batches_); }
+
+std::vector<space::Member> TrainedSupernet::bank() const {
+  const auto trained = sampler();
+  if (!trained) return {};
+  std::vector<space::Member> out;
+  for (const Bank& bank : trained->banks()) {
+    std::vector<BankEntry> entries(bank.entries.begin(), bank.entries.end());
+    std::stable_sort(entries.begin(), entries.end(), [](const BankEntry& a, const BankEntry& b) { return a.quality > b.quality; });
+    for (const BankEntry& e : entries) out.push_back(e.member);
+  }
+  return out;
+}
+
 Result<Sampler> TrainedSupernet::sampler() const {
   HONE_TRY_ASSIGN(Sampler sampler, Sampler::make(space(), options_.sampler));
   HONE_TRY_ASSIGN(const RunDir run, RunDir::open(request_.run));

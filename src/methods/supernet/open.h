@@ -21,6 +21,8 @@ class TrainedSupernet : public Supernet {
   const space::Space& space() const override { return store_->space(); }
   Result<MemberScore> score(const space::Member& member, const std::string& split) override;
   Result<Network> network(const space::Member& member) override;
+  std::string weights() const override;
+  std::vector<space::Member> bank() const override;
 
   Store& store() { return *store_; }
   const SupernetOptions& options() const { return options_; }
