@@ -42,7 +42,10 @@ bool exists(const std::string& path) {
 
 Result<BuildPlan> plan(const Options& o) {
   const auto seed = static_cast<uint64_t>(o.seed.value_or(1));
-  if (o.space) return plan_for(space::published_space(), *o.space, seed);
+  if (o.space) {
+    HONE_TRY_ASSIGN(const space::Space space, space::open_space(*o.space));
+    return plan_for(space, space.name, seed);
+  }
   std::vector<Network> networks;
   for (const std::string& net : o.nets) {
     HONE_TRY_ASSIGN(Network n, open_network(net));
@@ -107,13 +110,14 @@ Result<std::vector<Probe>> probes_for(const Options& o, const DeviceTable& table
     out.push_back(std::move(p));
   }
   if (!o.nets.empty()) return out;
-  if (table.space != "elasticvit") return fail(Code::usage, "the table is of no space to draw networks from: name some", o.table, "hone device check DEVICE.json NET...");
+  const Result<space::Space> space = space::open_space(o.space.value_or(table.space));
+  if (!space) return fail(Code::usage, "the table is of no space to draw networks from: name some, or the space's file", o.table, "hone device check DEVICE.json NET..., or --space FILE");
   std::set<std::string> seen;
   for (const NetworkRow& n : table.networks) seen.insert(n.network);
   Rng rng(static_cast<uint64_t>(o.seed.value_or(1000)));
   const auto wanted = static_cast<size_t>(o.networks.value_or(200));
   while (out.size() < wanted) {
-    HONE_TRY_ASSIGN(Probe p, probe_of(space::published_space(), space::sample(space::published_space(), rng)));
+    HONE_TRY_ASSIGN(Probe p, probe_of(*space, space::sample(*space, rng)));
     if (seen.insert(p.name).second) out.push_back(std::move(p));
   }
   return out;
@@ -193,7 +197,7 @@ Command device_build_command() {
   c.summary = "What the blocks of a search space or of networks take on this machine";
   c.about = "Measures single blocks where the table knows least, and whole networks to learn what blocks alone do not show. The table is saved after every step: the same command goes on with it.";
   c.arguments.push_back({"NET", &o->nets, "networks whose blocks are measured, in their own size, smaller and larger", false});
-  c.options.push_back({"--space", "NAME", &o->space, "a search space: elasticvit", {"elasticvit"}});
+  c.options.push_back({"--space", "SPACE", &o->space, "a search space: a preset's name or a TOML file"});
   c.options.push_back({"-o,--output", "FILE", &o->file, "the device table, a .json"});
   c.options.push_back({"--budget-minutes", "M", &o->minutes, "time for measuring, all sittings together; 15 unless told"});
   c.options.push_back({"--threads", "N", &o->threads, "threads of one inference; 1 unless told"});
@@ -228,6 +232,7 @@ Command device_check_command() {
   add_table(c, *o);
   c.arguments.push_back({"NET", &o->nets, "networks; random members of the table's space unless told", false});
   c.options.push_back({"--networks", "N", &o->networks, "random networks to measure, 200 unless told"});
+  c.options.push_back({"--space", "SPACE", &o->space, "the space that they are drawn from, when the table was built for a file"});
   c.options.push_back({"--seed", "S", &o->seed, "of the random networks, 1000 unless told"});
   c.options.push_back({"--keep", "FILE", &o->keep, "keep what was measured here; what is there already is not measured again"});
   add_output(c, o->output, true, true);

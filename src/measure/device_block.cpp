@@ -30,6 +30,8 @@ const std::vector<Kind>& kinds() {
       {"attention", "attn", {"side", "width", "value"}},
       {"feed_forward", "ffn", {"side", "width", "mlp"}},
       {"head", "mbpool", {"side", "width"}},
+      {"stem", "", {"side", "in", "out", "stride"}},
+      {"pool_head", "", {"side", "width", "expand", "hidden", "classes"}},
       {"frame", "", {"rank", "channels", "length"}},
   };
   return all;
@@ -64,7 +66,7 @@ Status check_sizes(const Block& b) {
   if (b.kind.starts_with(kCutKind)) return {};
   const Names& names = size_names(b.kind);
   for (size_t i = 0; i < names.size(); ++i) {
-    const int64_t v = b.sizes[i], low = names[i] == "se" ? 0 : 1, high = names[i] == "se" ? 1 : names[i] == "side" ? 4096 : names[i] == "in" || names[i] == "out" || names[i] == "width" || names[i] == "channels" || names[i] == "length" ? 1 << 20 : 16;
+    const int64_t v = b.sizes[i], low = names[i] == "se" ? 0 : 1, high = names[i] == "se" ? 1 : names[i] == "side" ? 4096 : names[i] == "in" || names[i] == "out" || names[i] == "width" || names[i] == "channels" || names[i] == "length" || names[i] == "hidden" || names[i] == "classes" ? 1 << 20 : 16;
     if (v < low || v > high) return fail(Code::invalid, fmt::format("{} {} is out of range, {} to {}", names[i], v, low, high), print(b));
   }
   if (b.kind == "attention" && b.sizes[1] % space::kHeadDim) return fail(Code::invalid, fmt::format("an attention's width is a multiple of {}", space::kHeadDim), print(b));
@@ -130,13 +132,21 @@ BlockWork mobile_work(double side, double in, double out, double expand, double 
   return w;
 }
 
+BlockWork stem_work(double side, double in, double out, double stride) {
+  const double after = std::ceil(side / stride), n = after * after;
+  return {9 * in * out * n, in * side * side + out * n, 9 * in * out + 2 * out};
+}
+
+BlockWork head_work(double side, double c, double expand, double hidden, double classes) {
+  const double n = side * side, wide = expand * c;
+  return {n * c * wide + wide * hidden + hidden * classes, 2 * n * wide, c * wide + wide + 2 * wide + wide * hidden + hidden + hidden * classes + classes};
+}
+
 BlockWork raw_work(const Block& b) {
   std::vector<double> s(b.sizes.begin(), b.sizes.end());
   s.resize(7);
-  if (b.kind == "first_conv") {
-    const double n = std::ceil(s[0] / 2) * std::ceil(s[0] / 2);
-    return {9 * s[1] * s[2] * n, s[1] * s[0] * s[0] + s[2] * n, 9 * s[1] * s[2] + 2 * s[2]};
-  }
+  if (b.kind == "first_conv") return stem_work(s[0], s[1], s[2], 2);
+  if (b.kind == "stem") return stem_work(s[0], s[1], s[2], s[3]);
   if (b.kind == "mobile") return mobile_work(s[0], s[1], s[2], s[3], s[4], s[5], s[6] != 0);
   if (b.kind == "downsample") return mobile_work(s[0], s[1], s[2], space::kDownsampleExpand, s[3], 3, true);
   if (b.kind == "attention") {
@@ -150,9 +160,9 @@ BlockWork raw_work(const Block& b) {
   }
   if (b.kind == "head") {
     const space::Space& space = space::published_space();
-    const double n = s[0] * s[0], c = s[1], wide = space::kHeadExpand * c, hidden = static_cast<double>(space.head_width), classes = static_cast<double>(space.classes);
-    return {n * c * wide + wide * hidden + hidden * classes, 12 * n * c, c * wide + wide + 2 * wide + wide * hidden + hidden + hidden * classes + classes};
+    return head_work(s[0], s[1], space::kHeadExpand, static_cast<double>(space.head_width), static_cast<double>(space.classes));
   }
+  if (b.kind == "pool_head") return head_work(s[0], s[1], s[2], s[3], s[4]);
   if (b.kind == "frame") return {};
   return {s[3], s[4], s[5]};  // a cut carries its work
 }
@@ -168,8 +178,8 @@ namespace {
 
 class Joined {
  public:
-  void add(std::string kind, std::vector<int64_t> sizes) {
-    Block b{std::move(kind), std::move(sizes)};
+  void add(std::string kind, std::vector<int64_t> sizes) { add(Block{std::move(kind), std::move(sizes)}); }
+  void add(Block b) {
     for (BlockCount& c : blocks)
       if (c.block == b) {
         ++c.count;
@@ -188,11 +198,17 @@ std::vector<int64_t> genes_of(const Stage& s, const char* key, int64_t value) {
 
 }  // namespace
 
-bool has_blocks(const Arch& a) {
+Block stem_block(int64_t side, int64_t in, int64_t out, int64_t stride) { return stride == 2 ? Block{"first_conv", {side, in, out}} : Block{"stem", {side, in, out, stride}}; }
+
+Block head_block(int64_t side, int64_t width, int64_t expand, int64_t hidden, int64_t classes) {
   const space::Space& published = space::published_space();
-  return a.family == "elasticvit" && a.activation == "hard_swish" && a.options.empty() && a.stem.options.empty() && a.head.kind == "mb_pool" && a.head.options.empty() &&
-         a.head.width == published.head_width && a.head.classes == published.classes &&
-         std::all_of(a.stages.begin(), a.stages.end(), [](const Stage& s) { return s.activation.empty() && !s.options.contains("shortcut"); });
+  if (expand == space::kHeadExpand && hidden == published.head_width && classes == published.classes) return {"head", {side, width}};
+  return {"pool_head", {side, width, expand, hidden, classes}};
+}
+
+bool has_blocks(const Arch& a) {
+  return a.family == "elasticvit" && a.activation == "hard_swish" && a.options.empty() && a.head.kind == "mb_pool" && a.head.width > 0 &&
+         std::all_of(a.stages.begin(), a.stages.end(), [](const Stage& s) { return s.activation.empty() && !s.options.contains("shortcut") && (s.block == "mobile" || s.se > 0); });
 }
 
 Result<std::vector<BlockCount>> blocks_of(const space::Space& space, const space::Member& member) {
@@ -204,8 +220,9 @@ Result<std::vector<BlockCount>> blocks_of(const Arch& arch) {
   if (!has_blocks(arch)) return fail(Code::usage, "is not built of the blocks of ElasticViT", arch.name);
   HONE_TRY(check(arch));
   Joined out;
-  out.add("first_conv", {arch.resolution, arch.channels, arch.stem.width});
-  int64_t side = halved(arch.resolution, 2), width = arch.stem.width;
+  const int64_t stem_stride = option_int(arch.stem.options, "stride", 2);
+  out.add(stem_block(arch.resolution, arch.channels, arch.stem.width, stem_stride));
+  int64_t side = halved(arch.resolution, stem_stride), width = arch.stem.width;
   for (const Stage& s : arch.stages) {
     const int64_t after = halved(side, s.stride), ratio = static_cast<int64_t>(s.expand);
     const auto depth = static_cast<size_t>(s.depth);
@@ -221,7 +238,7 @@ Result<std::vector<BlockCount>> blocks_of(const Arch& arch) {
     side = after;
     width = s.width;
   }
-  out.add("head", {side, width});
+  out.add(head_block(side, width, option_int(arch.head.options, "expand", space::kHeadExpand), arch.head.width, arch.head.classes));
   return out.blocks;
 }
 
@@ -233,11 +250,13 @@ Result<Graph> block_graph(const Block& block) {
   const ValueId x = b.input("x", DType::f32, {1, s[1], s[0], s[0]});
   ValueId y = x;
   if (block.kind == "first_conv") y = space::first_conv(b, x, s[2]);
+  if (block.kind == "stem") y = space::first_conv(b, x, s[2], s[3]);
   if (block.kind == "mobile") y = space::mobile_block(b, x, {s[2], s[3], s[5], s[4], s[6] != 0});
   if (block.kind == "downsample") y = space::mobile_block(b, x, {s[2], space::kDownsampleExpand, 3, s[3], true});
   if (block.kind == "attention") y = space::attention(b, x, {s[2]}, signed_offsets(b, s[0]));
   if (block.kind == "feed_forward") y = space::feed_forward(b, x, {s[2]});
   if (block.kind == "head") y = space::head(b, x, {space::HeadKind::mb_pool, space::kHeadExpand, space::published_space().head_width, space::published_space().classes});
+  if (block.kind == "pool_head") y = space::head(b, x, {space::HeadKind::mb_pool, s[2], s[3], s[4]});
   b.output(y);
   return b.finish();
 }

@@ -8,6 +8,8 @@
 //   attention     side width value                           transattn: norm, attention, projection, residual
 //   feed_forward  side width mlp                             transffn: norm, two layers, residual
 //   head          side width                                 mbpool: everything behind the last stage
+//   stem          side in out stride                         a first convolution of another stride
+//   pool_head     side width expand hidden classes           a head of other sizes
 //   frame         rank channels length                       what a block is measured in (measure/device_frame.h)
 // Parts of any other network are cut out of its graph (measure/device_cut.h): kind "cut:<structure>", sizes below.
 #pragma once
@@ -59,7 +61,10 @@ BlockWork work_of(const Block& block);
 // A usage error for what has_blocks() does not cover.
 Result<std::vector<BlockCount>> blocks_of(const space::Space& space, const space::Member& member);
 Result<std::vector<BlockCount>> blocks_of(const Arch& arch);
-// Whether these kinds describe the network: family "elasticvit" with the activation, shortcuts, norm and head of the published space.
+// What comes first and last: the published space's kinds where the sizes are those that they imply.
+Block stem_block(int64_t side, int64_t in, int64_t out, int64_t stride);
+Block head_block(int64_t side, int64_t width, int64_t expand, int64_t hidden, int64_t classes);
+// Whether these kinds describe the network: family "elasticvit" with the activation, shortcuts, norm and kind of head of the published space.
 bool has_blocks(const Arch& arch);
 
 // The graph of one block of an ElasticViT, without contents. Cuts have none: they come from their network.

@@ -54,6 +54,8 @@ Result<BuildPlan> plan_for(const space::Space& space, const std::string& name, u
   plan.space = name;
   Rng rng(seed);
   std::map<Block, size_t> index;
+  if (!has_blocks(space::to_arch(space, space::smallest(space), "member")))
+    return fail(Code::unsupported, "device tables of a space hold hard-swish blocks with the norm, shortcuts and head of ElasticViT", name, "hone device build NET... measures what its networks are made of");
   for (size_t i = 0; i < members; ++i) {
     HONE_TRY_ASSIGN(const std::vector<BlockCount> blocks, blocks_of(space, space::sample(space, rng)));
     for (const BlockCount& c : blocks) candidate(plan, index, c.block).often += static_cast<double>(c.count) / static_cast<double>(members);

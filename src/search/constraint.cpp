@@ -23,12 +23,12 @@ constexpr int kJointTries = 400;  // of whole draws, before limits count as cont
 std::vector<hone::Block> device_blocks(const Space& s, const Part& p) {
   const StageChoices& c = s.stages[p.stage];
   const bool mobile = c.block == space::Block::mobile;
-  if (p.kind == Part::Kind::head) return {{"head", {p.side, p.width}}};
+  if (p.kind == Part::Kind::head) return {head_block(p.side, p.width, s.head_expand, s.head_width, s.classes)};
   if (p.kind == Part::Kind::block && !mobile) return {{"attention", {p.side, p.width, p.genes.value}}, {"feed_forward", {p.side, p.width, p.genes.mlp}}};
   std::vector<hone::Block> out;
   int64_t side = p.side;
   if (p.kind == Part::Kind::entry && p.stage == 0) {
-    out.push_back({"first_conv", {side, 3, p.in}});
+    out.push_back(stem_block(side, 3, p.in, s.stem_stride));
     side = (side + s.stem_stride - 1) / s.stem_stride;
   }
   const int64_t stride = p.kind == Part::Kind::entry ? c.stride : 1;

@@ -60,6 +60,39 @@ TEST(Blocks, AMemberIsTheSumOfItsBlocks) {
   }
 }
 
+// Stem and head of another space have kinds of their own.
+TEST(Blocks, MembersOfASmallSpaceAreTheSumsOfTheirBlocks) {
+  const space::Space small = space::open_space("cifar-vit").value();
+  Rng rng(8);
+  std::set<Block> seen;
+  for (int i = 0; i < 20; ++i) {
+    const Member m = space::sample(small, rng);
+    const auto graph = build(space::to_arch(small, m, "m"));
+    ASSERT_TRUE(graph);
+    const auto p = profile(*graph);
+    ASSERT_TRUE(p);
+    double macs = 0, weights = 0;
+    const auto blocks = blocks_of(small, m);
+    ASSERT_TRUE(blocks);
+    for (const BlockCount& c : *blocks) {
+      macs += static_cast<double>(c.count) * work_of(c.block).macs * 1e6;
+      weights += static_cast<double>(c.count) * work_of(c.block).weights * 1e6;
+      seen.insert(c.block);
+    }
+    EXPECT_NEAR(macs, static_cast<double>(p->totals.macs), 0.5);
+    EXPECT_NEAR(weights, static_cast<double>(p->totals.params), 0.5);
+  }
+  for (const Block& b : seen) {
+    const auto graph = block_graph(b);
+    ASSERT_TRUE(graph) << print(b);
+    const auto p = profile(*graph);
+    ASSERT_TRUE(p);
+    EXPECT_DOUBLE_EQ(work_of(b).macs * 1e6, static_cast<double>(p->totals.macs)) << print(b);
+    EXPECT_EQ(parse_block(print(b)).value(), b);
+  }
+  EXPECT_TRUE(std::any_of(seen.begin(), seen.end(), [](const Block& b) { return b.kind == "pool_head"; }));
+}
+
 TEST(Blocks, TextReadsBack) {
   for (const Member& m : some_members(10, 7)) {
     const auto of = blocks_of(published_space(), m).value();
