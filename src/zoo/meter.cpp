@@ -3,8 +3,9 @@
 //
 // Arch: stem "patchify" (width, option patch), resolution. Three stages, in this order: block "clip" (image encoder; one
 // block less than CLIP's twelve), "roberta" (text encoder) and "co_attention" (pairs of layers), each with depth, width,
-// heads, expand = MLP ratio. Options: text_length, vocabulary, text_mask. Head: kind "pooler", "vqa", "nlvr2" or
-// "retrieval", width of its hidden layer, classes.
+// heads, expand = MLP ratio. Options: text_length, vocabulary, text_mask. Head: kind "pooler", "vqa", "nlvr2",
+// "retrieval", "retrieval_itm" (two outputs: rank, and image-text matching), "mlm_itm" (two outputs: words, matching) or "mlm";
+// width of its hidden layer, classes.
 //
 // Layers that can be skipped: cross_modal_text_layers.N, cross_modal_image_layers.N, text_transformer.encoder.layer.N.
 // NLVR2 runs CLIP and the co-attention twice with the same parameters; RoBERTa sees the same text and runs once.
@@ -90,6 +91,8 @@ struct Meter {
 
   ValueId modality(int64_t row) { return lookup_row(b, "token_type_embeddings", modalities, cross.width, row); }
 
+  ValueId fused_text = kNoValue;  // the text stream behind the last layer of the last fuse()
+
   // From encoded text and an image to both pooled streams side by side.
   ValueId fuse(ValueId text, ValueId mask, ValueId image, int64_t modality_row) {
     ValueId y = b.add(b.linear(image_encoder(image), "cross_modal_image_transform", cross.width), modality(modality_row));
@@ -99,6 +102,7 @@ struct Meter {
       y = cross_layer(y, x, kNoValue, mask, fmt::format("cross_modal_image_layers.{}", i));
       x = next;
     }
+    fused_text = x;
     return b.concat({pooler(b, x, "cross_modal_text_pooler"), pooler(b, y, "cross_modal_image_pooler")}, 1);
   }
 };
@@ -121,10 +125,17 @@ Result<Graph> build_meter(const Arch& a) {
   for (size_t i = 0; i < images.size(); ++i) fused.push_back(net.fuse(words, text.mask, images[i], static_cast<int64_t>(i) + 1));
   net.unused_parameters();
 
+  const std::string& head = a.head.kind;
+  if (head == "mlm" || head == "mlm_itm") {
+    b.output(masked_language_head(b, net.fused_text, option_size(b, a.options, "vocabulary", 50265), kCrossEps));
+    if (head == "mlm_itm") b.output(b.linear(fused[0], "itm_score.fc", 2));
+    return b.finish();
+  }
   ValueId y = pair ? b.concat({fused[0], fused[1]}, 1) : fused[0];
-  if (a.head.kind == "retrieval") y = b.linear(y, "rank_output", a.head.classes);
-  else if (a.head.kind != "pooler") y = mlp_classifier(b, y, a.head.kind + "_classifier", a.head.width, a.head.classes);
+  if (head == "retrieval" || head == "retrieval_itm") y = b.linear(y, "rank_output", a.head.classes);
+  else if (head != "pooler") y = mlp_classifier(b, y, head + "_classifier", a.head.width, a.head.classes);
   b.output(y);
+  if (head == "retrieval_itm") b.output(b.linear(fused[0], "itm_score.fc", 2));
   return b.finish();
 }
 
@@ -159,6 +170,23 @@ std::vector<Arch> published_meter() {
       a.options = {{"text_length", int64_t{40}}, {"vocabulary", int64_t{50265}}};
       out.push_back(std::move(a));
     }
+  // Small ones for experiments on small pictures; no weights are published.
+  for (const Row& r : {Row{"", "pooler", 0, 0}, Row{"-vqa", "vqa", 256, 13}, Row{"-nlvr2", "nlvr2", 256, 2}, Row{"-retrieval", "retrieval_itm", 0, 1}, Row{"-mlm-itm", "mlm_itm", 0, 0}}) {
+    Arch a = out[0];
+    a.name = fmt::format("meter/tiny{}", r.suffix);
+    a.resolution = 64;
+    a.stem = {"patchify", 128, {{"patch", int64_t{8}}}};
+    a.stages = {stage("clip", 3), stage("roberta", 3), stage("co_attention", 4)};
+    for (Stage& s : a.stages) {
+      s.width = 128;
+      s.heads = 4;
+    }
+    a.head.kind = r.head;
+    a.head.width = r.hidden;
+    a.head.classes = r.classes;
+    a.options = {{"text_length", int64_t{24}}, {"vocabulary", int64_t{1024}}, {"text_mask", true}};
+    out.push_back(std::move(a));
+  }
   return out;
 }
 

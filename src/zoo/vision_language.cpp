@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <numeric>
 
 #include "zoo/tokens.h"
@@ -14,8 +15,7 @@ TextInput text_input(Builder& b, const Arch& a) {
   in.ids = b.input("input_ids", DType::i64, {1, length});
   if (!option_flag(a.options, "text_mask", false)) return in;
   const ValueId given = b.input("attention_mask", DType::i64, {1, length});
-  const ValueId ones = b.op("Cast", {given}, {{"to", static_cast<int64_t>(DType::f32)}});
-  in.mask = b.reshape(b.mul(b.add(ones, b.scalar(-1.f)), b.scalar(10000.f)), {0, 1, 1, length});
+  in.mask = key_mask(b, given);
   return in;
 }
 
@@ -65,6 +65,32 @@ ValueId pooler(Builder& b, ValueId tokens, std::string_view name) {
 ValueId mlp_classifier(Builder& b, ValueId x, std::string_view name, int64_t hidden, int64_t classes) {
   Builder::Scope scope(b, name);
   return b.linear(b.gelu(b.layer_norm(b.linear(x, "0", hidden), "1")), "3", classes);
+}
+
+ValueId key_mask(Builder& b, ValueId mask) {
+  if (b.failed()) return 0;
+  const int64_t length = b.shape(mask).back();
+  const ValueId ones = b.op("Cast", {mask}, {{"to", static_cast<int64_t>(DType::f32)}});
+  return b.reshape(b.mul(b.add(ones, b.scalar(-1.f)), b.scalar(10000.f)), {0, 1, 1, length});
+}
+
+ValueId masked_language_head(Builder& b, ValueId tokens, int64_t vocabulary, float eps) {
+  if (b.failed()) return 0;
+  Builder::Scope scope(b, "mlm_score");
+  const ValueId x = b.layer_norm(b.gelu(b.linear(tokens, "transform.dense", b.shape(tokens).back())), "transform.LayerNorm", eps);
+  return b.add(b.linear(x, "decoder", vocabulary, false), b.parameter("bias", {vocabulary}));
+}
+
+std::vector<float> grid_weights(int64_t valid, int64_t field, int64_t side) {
+  std::vector<float> out(static_cast<size_t>(field * side));
+  for (int64_t i = 0; i < valid; ++i) {
+    const double at = valid > 1 ? static_cast<double>(i) * static_cast<double>(side - 1) / static_cast<double>(valid - 1) : 0;
+    const int64_t low = std::min(static_cast<int64_t>(at), side - 1), high = std::min(low + 1, side - 1);
+    const double share = at - static_cast<double>(low);
+    out[static_cast<size_t>(i * side + low)] += static_cast<float>(1 - share);
+    out[static_cast<size_t>(i * side + high)] += static_cast<float>(share);
+  }
+  return out;
 }
 
 }  // namespace hone

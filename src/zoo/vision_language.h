@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "ir/builder.h"
 #include "zoo/arch.h"
@@ -33,5 +34,14 @@ ValueId bert_feed_forward(Builder& b, ValueId x, int64_t hidden, float eps);
 ValueId pooler(Builder& b, ValueId tokens, std::string_view name);
 // Linear, LayerNorm, GELU, Linear as `name`.0, .1, .3.
 ValueId mlp_classifier(Builder& b, ValueId x, std::string_view name, int64_t hidden, int64_t classes);
+
+// Masked-language head `mlm_score`: dense, GELU, LayerNorm, decoder without ties, bias. (B, T, width) -> (B, T, vocabulary)
+ValueId masked_language_head(Builder& b, ValueId tokens, int64_t vocabulary, float eps);
+// (mask - 1) * 10000 as (B, 1, 1, n), for a mask (B, n) of ones and zeros.
+ValueId key_mask(Builder& b, ValueId mask);
+
+// Linear interpolation along one side of a position table (corners aligned): field x side, row by row. Row i < valid weighs the
+// table's `side` entries for the i-th of `valid` patches; rows beyond are zero. What a network with dynamic images is fed.
+std::vector<float> grid_weights(int64_t valid, int64_t field, int64_t side);
 
 }  // namespace hone
