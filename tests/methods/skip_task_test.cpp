@@ -1,0 +1,262 @@
+// Module skipping on libtorch: what adapters and merging do to outputs, and the search as a task.
+#include "methods/skip/task.h"
+
+#include <ATen/core/grad_mode.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "rewrite/weights.h"
+#include "train/program.h"
+#include "zoo/catalog.h"
+#include "zoo/vision_language.h"
+
+namespace hone::methods {
+namespace {
+
+Graph network(const std::string& name, const hone::Options& options = {}) {
+  auto arch = find_arch(name);
+  EXPECT_TRUE(arch) << (arch ? "" : arch.error().text());
+  for (const auto& [key, value] : options) arch->options[key] = value;
+  auto graph = build(*arch);
+  EXPECT_TRUE(graph) << (graph ? "" : graph.error().text());
+  return *graph;
+}
+
+at::Generator generator(uint64_t seed) {
+  train::Compute c;
+  c.seed = seed;
+  return train::step_generator(c, 0, 0);
+}
+
+std::vector<at::Tensor> inputs_of(const Graph& g, uint64_t seed = 1) {
+  std::vector<at::Tensor> out;
+  at::Generator random = generator(seed);
+  for (ValueId v : g.inputs) {
+    const Value& value = g.value(v);
+    const bool mask = value.name.find("mask") != std::string::npos;
+    if (value.type.dtype == DType::i64) out.push_back(mask ? at::ones(value.type.shape, at::kLong) : at::randint(1, 900, value.type.shape, random, at::kLong));
+    else out.push_back(at::randn(value.type.shape, random));
+  }
+  return out;
+}
+
+at::Tensor run(const Graph& graph, const std::vector<at::Tensor>& inputs) {
+  at::NoGradGuard no_grad;
+  auto program = train::Program::compile(graph);
+  EXPECT_TRUE(program) << (program ? "" : program.error().text());
+  auto params = train::Params::of(graph, 7);
+  EXPECT_TRUE(params);
+  auto state = params->bind(*program);
+  EXPECT_TRUE(state) << (state ? "" : state.error().text());
+  auto out = program->run(inputs, *state, {});
+  EXPECT_TRUE(out) << (out ? "" : out.error().text());
+  return out ? (*out)[0] : at::Tensor();
+}
+
+Graph with(const Graph& g, const Adapters& adapters, const SkipNumbers& set = {}) {
+  auto out = apply_skips(g, *skip_candidates(g), set, adapters);
+  EXPECT_TRUE(out) << (out ? "" : out.error().text());
+  return *out;
+}
+
+TEST(SkipNumerics, AdaptersThatGiveZeroChangeNoBit) {
+  for (const char* net : {"vilt/tiny-vqa", "meter/tiny-vqa", "vilt/tiny-nlvr2", "timm/resnet18@32"}) {
+    const Graph g = network(net);
+    const auto in = inputs_of(g);
+    const at::Tensor plain = run(g, in);
+    for (Keep k : {Keep::das, Keep::houlsby, Keep::scaled}) EXPECT_TRUE(at::equal(plain, run(with(g, {.keep = k, .zero_up = true}), in))) << net << " " << name(k);
+    if (std::string_view(net).find("resnet") != std::string_view::npos) continue;
+    for (Keep k : {Keep::lora, Keep::linear}) EXPECT_TRUE(at::equal(plain, run(with(g, {.keep = k}), in))) << net << " " << name(k);
+    EXPECT_FALSE(at::allclose(plain, run(with(g, {}), in), 0, 1e-7)) << net;  // up ~ N(0, 0.02^2): the method's start
+  }
+}
+
+// An identity in place of a module is the network without its nodes: x + A(x) with A = 0 gives the same.
+TEST(SkipNumerics, ASkippedModuleBecomesItsInput) {
+  const Graph g = network("meter/tiny-vqa");
+  const auto in = inputs_of(g);
+  EXPECT_TRUE(at::equal(run(with(g, kIdentity, {1, 6}), in), run(with(g, {.keep = Keep::none, .zero_up = true}, {1, 6}), in)));
+  EXPECT_FALSE(at::allclose(run(g, in), run(with(g, kIdentity, {1, 6}), in)));
+}
+
+TEST(SkipNumerics, MergedNetworksGiveTheSame) {
+  for (const char* net : {"vilt/tiny-vqa", "meter/tiny-nlvr2", "timm/vit_tiny_patch16_224"})
+    for (Keep k : {Keep::lora, Keep::linear}) {
+      const Graph g = network(net);
+      Graph adapted = with(g, {.keep = k});
+      for (ValueId v : adapted.state())  // what starts at zero gets contents
+        if (is_adapter(adapted.value(v).name)) adapted.values[v].init = {Init::Kind::normal, 0.05f};
+      adapted = *with_fresh_weights(adapted, 7);
+      const auto merged = merge_adapters(adapted);
+      ASSERT_TRUE(merged) << merged.error().text();
+      const auto in = inputs_of(g);
+      const at::Tensor before = run(adapted, in), after = run(merged->graph, in), plain = run(*with_fresh_weights(g, 7), in);
+      EXPECT_LT((before - after).abs().max().item<double>(), 2e-5 * (1 + before.abs().max().item<double>())) << net << name(k);
+      EXPECT_GT((before - plain).abs().max().item<double>(), 1e-3) << net << name(k);
+    }
+}
+
+TEST(SkipNumerics, PromptsRun) {
+  for (const char* net : {"vilt/tiny-vqa", "meter/tiny-nlvr2"})
+    for (Keep k : {Keep::prompt, Keep::deep_prompt}) {
+      const Graph g = network(net);
+      const auto in = inputs_of(g);
+      const at::Tensor out = run(with(g, {.keep = k, .prompts = 5}, {1}), in);
+      EXPECT_EQ(out.sizes(), run(g, in).sizes());
+      EXPECT_TRUE(out.isfinite().all().item<bool>());
+    }
+}
+
+// A picture gives the same alone, beneath a larger field, and beside another picture.
+TEST(DynamicImages, DoNotDependOnTheirBatch) {
+  const auto inputs = [](const at::Tensor& pixels, int64_t height, int64_t width, int64_t field_height, int64_t field_width) {
+    const int64_t h = height / 8, w = width / 8, rows = field_height / 8, columns = field_width / 8;
+    at::Tensor field = at::zeros({1, 3, field_height, field_width});
+    field.slice(2, 0, height).slice(3, 0, width).copy_(pixels);
+    at::Tensor mask = at::zeros({1, rows, columns}, at::kLong);
+    mask.slice(1, 0, h).slice(2, 0, w).fill_(1);
+    auto weights = [](int64_t valid, int64_t size) {
+      std::vector<float> v = grid_weights(valid, size, 8);
+      return at::tensor(v).view({1, size, 8});
+    };
+    return std::vector<at::Tensor>{at::arange(1, 25).view({1, 24}), at::ones({1, 24}, at::kLong), field, mask.view({1, -1}), weights(h, rows), weights(w, columns)};
+  };
+  const auto net = [](int64_t height, int64_t width) { return network("vilt/tiny-vqa", {{"dynamic_images", true}, {"image_height", height}, {"image_width", width}}); };
+  const at::Tensor pixels = at::randn({1, 3, 40, 56}, generator(3));
+  const at::Tensor alone = run(net(40, 56), inputs(pixels, 40, 56, 40, 56)), padded = run(net(64, 64), inputs(pixels, 40, 56, 64, 64));
+  EXPECT_LT((alone - padded).abs().max().item<double>(), 1e-5);
+  // Without the extra inputs the position table is resized by the graph itself.
+  const auto fixed = inputs(pixels, 40, 56, 40, 56);
+  const at::Tensor plain = run(network("vilt/tiny-vqa", {{"image_height", int64_t{40}}, {"image_width", int64_t{56}}}), {fixed[0], fixed[1], fixed[2]});
+  EXPECT_LT((alone - plain).abs().max().item<double>(), 1e-5);
+
+  auto two = infer(net(64, 64), {.batch = 2});
+  ASSERT_TRUE(two) << two.error().text();
+  const auto a = inputs(pixels, 40, 56, 64, 64), b = inputs(at::randn({1, 3, 64, 64}, generator(4)), 64, 64, 64, 64);
+  std::vector<at::Tensor> both;
+  for (size_t i = 0; i < a.size(); ++i) both.push_back(at::cat({a[i], b[i]}));
+  EXPECT_LT((run(two->graph, both).slice(0, 0, 1) - padded).abs().max().item<double>(), 1e-5);
+}
+
+SkipOptions small_search() {
+  SkipOptions o;
+  o.network = "timm/mobilenetv2_050";
+  o.resolution = 32;
+  o.search = true;
+  o.method = "bandit";
+  o.bandit = {.skip = 1, .compare = 2, .every = 2, .rate = 0.3, .reward = Reward::standard, .seed = 5};
+  o.warmup = 0.5;
+  o.reward_batch = 8;
+  o.pictures.kind = "patterns";
+  o.pictures.train_size = 80;
+  o.pictures.val_size = 16;
+  o.pictures.batch = 8;
+  o.pictures.val_batch = 16;
+  o.pictures.augment.crop = Crop::stretch;
+  return o;
+}
+train::Compute compute() {
+  train::Compute c;
+  c.threads = 1;
+  c.seed = 5;
+  return c;
+}
+
+// One plain step of gradient descent on what is trained.
+void descend(SkipTask& task, const train::Losses& losses) {
+  losses.total.backward();
+  at::NoGradGuard no_grad;
+  for (auto& e : task.params().entries())
+    if (e.tensor.grad().defined()) {
+      e.tensor.sub_(e.tensor.grad(), 0.05);
+      e.tensor.mutable_grad() = at::Tensor();
+    }
+}
+
+TEST(SkipTask, OnlyAdaptersAndTheClassifierMove) {
+  auto task = SkipTask::make(small_search(), compute(), nullptr);
+  ASSERT_TRUE(task) << task.error().text();
+  int64_t trained = 0;
+  for (const auto& e : (*task)->params().entries()) {
+    EXPECT_EQ(e.trainable, is_adapter(e.name) || e.name.starts_with("classifier.")) << e.name;
+    trained += e.trainable;
+  }
+  EXPECT_GT(trained, 10);
+}
+
+// Two ranks compute one micro-batch each; both hold the scores that one process has that computes them in turn.
+TEST(SkipTask, RanksHoldTheSameScores) {
+  auto one = *SkipTask::make(small_search(), compute(), nullptr), first = *SkipTask::make(small_search(), compute(), nullptr), second = *SkipTask::make(small_search(), compute(), nullptr);
+  for (int64_t step = 0; step < 12; ++step) {
+    ASSERT_TRUE(one->forward(step, 0, 2));
+    ASSERT_TRUE(one->forward(step, 1, 2));
+    ASSERT_TRUE(first->forward(step, 0, 2));
+    ASSERT_TRUE(second->forward(step, 1, 2));
+  }
+  EXPECT_NE(one->bandit().scores(), std::vector<double>(one->bandit().scores().size(), 0.0));
+  EXPECT_EQ(one->bandit().scores(), first->bandit().scores());
+  EXPECT_EQ(one->bandit().scores(), second->bandit().scores());
+}
+
+TEST(SkipTask, GoesOnAsIfItHadNotStopped) {
+  auto whole = *SkipTask::make(small_search(), compute(), nullptr);
+  auto before = *SkipTask::make(small_search(), compute(), nullptr), after = *SkipTask::make(small_search(), compute(), nullptr);
+  for (int64_t step = 0; step < 12; ++step) {
+    if (step == 7) {
+      ASSERT_TRUE(after->load(before->save()));
+      at::NoGradGuard no_grad;
+      for (auto& e : after->params().entries()) e.tensor.copy_(before->params().find(e.name)->tensor);
+    }
+    SkipTask& half = step < 7 ? *before : *after;
+    auto a = whole->forward(step, 0, 1), b = half.forward(step, 0, 1);
+    ASSERT_TRUE(a && b);
+    EXPECT_TRUE(at::equal(a->total.detach(), b->total.detach())) << step;
+    descend(*whole, *a);
+    descend(half, *b);
+  }
+  EXPECT_EQ(*whole->chosen(whole->params()), *after->chosen(after->params()));
+  EXPECT_GT(whole->chosen(whole->params())->history.size(), 2u);
+  for (const auto& e : whole->params().entries()) EXPECT_TRUE(at::equal(e.tensor, after->params().find(e.name)->tensor)) << e.name;
+}
+
+TEST(SkipTask, TrainingHoldsNothingOfWhatIsLeftOut) {
+  SkipOptions o = small_search();
+  o.search = false;
+  o.set = "1,3";
+  auto task = SkipTask::make(o, compute(), nullptr);
+  ASSERT_TRUE(task) << task.error().text();
+  const std::string module = (*task)->subnets().candidates()[1].module;
+  for (const auto& e : (*task)->params().entries()) EXPECT_FALSE(e.name.starts_with(module + ".conv")) << e.name;
+  EXPECT_NE((*task)->params().find(module + ".skip_adapter.up_proj.weight"), nullptr);
+  auto losses = (*task)->forward(0, 0, 1);
+  ASSERT_TRUE(losses) << losses.error().text();
+  auto metrics = (*task)->validate((*task)->params());
+  ASSERT_TRUE(metrics) << metrics.error().text();
+  o.set = "99";
+  EXPECT_EQ(SkipTask::make(o, compute(), nullptr).error().code, Code::usage);
+  o.set = "";
+  o.bandit.skip = 99;
+  EXPECT_EQ(SkipTask::make(o, compute(), nullptr).error().code, Code::usage);
+  o.bandit.skip = 1;
+  o.trainable = {"nothing.*"};
+  EXPECT_EQ(SkipTask::make(o, compute(), nullptr).error().code, Code::usage);
+}
+
+TEST(SkipTask, OtherMethodsChooseOnTheSameSupernet) {
+  for (const char* method : {"drop-one", "greedy", "magnitude", "exhaustive"}) {
+    SkipOptions o = small_search();
+    o.method = method;
+    o.bandit.skip = 2;
+    o.choose_batches = 1;
+    auto task = SkipTask::make(o, compute(), nullptr);
+    ASSERT_TRUE(task) << task.error().text();
+    const auto set = (*task)->chosen((*task)->params());
+    ASSERT_TRUE(set) << set.error().text();
+    EXPECT_EQ(set->set.size(), 2u) << method;
+    EXPECT_EQ(set->method, method);
+  }
+}
+
+}  // namespace
+}  // namespace hone::methods
