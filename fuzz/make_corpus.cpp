@@ -7,6 +7,8 @@
 #include "../tests/formats/onnx_bytes.h"
 #include "../tests/formats/strokes_bytes.h"
 #include "formats/onnx_read.h"
+#include "formats/tokenizer_models.h"
+#include "formats/unicode.h"
 #include "ir/op.h"
 #include "ir/text.h"
 #include "measure/device_table.h"
@@ -156,6 +158,26 @@ void requests(const std::string& folder) {
   store(folder, "request", "chunked", head("POST /api/v1/query", "Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n") + "0\r\n\r\n");
 }
 
+// One vocabulary in each form, and broken ones.
+void tokenizers(const std::string& folder) {
+  const auto seed = [&](const std::string& name, const std::string& bytes) { store(folder, "tokenizer", name, bytes); };
+  const std::string words = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\ndog\n##s\n'\nna\n##i\n##ve\n#\nx\n", nul(1, '\0');
+  seed("txt", "t" + words);
+  seed("txt_text", "t" + words + nul + "the dogs, ELSEWHERE");
+  seed("txt_twice", "t" + words + "the\n");
+  seed("json_wordpiece", R"(j{"added_tokens":[{"id":1,"content":"[UNK]","lstrip":true}],"normalizer":{"type":"BertNormalizer","lowercase":true},"pre_tokenizer":{"type":"BertPreTokenizer"},)"
+                         R"("post_processor":{"sep":["[SEP]",3],"cls":["[CLS]",2]},"model":{"type":"WordPiece","max_input_chars_per_word":9,"vocab":{"[PAD]":0,"[UNK]":1,"[CLS]":2,"[SEP]":3,"d":4,"##og":5}}})");
+  std::string vocab = R"({"<s>":0,"<pad>":1,"</s>":2,"<unk>":3)";
+  for (unsigned b = 0; b < 256; ++b) {
+    std::string token;
+    unicode::append_utf8(byte_character(static_cast<unsigned char>(b)), token);
+    vocab += ",\"" + std::string(token == "\"" || token == "\\" ? "\\" : "") + token + "\":" + std::to_string(b + 4);
+  }
+  vocab += R"(,"th":260,"the":261})";
+  seed("bpe", "b" + vocab + nul + "#version: 0.2\nt h\nth e\n" + nul + "the path there");
+  seed("json_bpe", R"(j{"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":true},"model":{"type":"BPE","merges":["t h",["th","e"]],"vocab":)" + vocab + "}}");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -173,6 +195,7 @@ int main(int argc, char** argv) {
     // Choices of onnx_graph: this operator, its first sample, nothing changed.
     store(folder, "onnx_graph", name, std::string{static_cast<char>(op_index++), 1} + std::string(24, '\0'));
   }
+  tokenizers(folder);
   // Checkpoints: torch.save files of the tests, and safetensors written here.
   for (const auto& entry : std::filesystem::directory_iterator("tests/formats/data"))
     if (entry.path().extension() == ".pth") {

@@ -20,6 +20,8 @@
 #include "formats/safetensors.h"
 #include "formats/strokes_read.h"
 #include "formats/zip.h"
+#include "formats/tokenizer_models.h"
+#include "formats/unicode.h"
 #include "ir/infer.h"
 #include "ir/op.h"
 #include "ir/text.h"
@@ -91,6 +93,42 @@ inline void pth(std::string_view bytes) {
   auto file = read_pth(Bytes::copy(bytes.data(), bytes.size()), "fuzz.pth");
   if (file) touch(file->tensors);
   else require(!file.error().message.empty(), "an error of read_pth() has a message");
+}
+
+// A vocabulary in one of its three forms, by the first byte (t: vocab.txt, j: tokenizer.json, b: vocab.json, NUL, merges.txt); behind
+// the last NUL a text. What opens gives ids of the vocabulary for any text, and byte-level BPE gives the text back.
+inline void tokenizer(std::string_view bytes) {
+  if (bytes.empty()) return;
+  const char form = bytes[0];
+  bytes.remove_prefix(1);
+  std::string_view text = "the dog's na\xC3\xAFve [MASK] \xF0\x9F\x90\xB6 ##x";
+  if (const size_t at = bytes.rfind('\0'); at != std::string_view::npos) {
+    text = bytes.substr(at + 1);
+    bytes = bytes.substr(0, at);
+  }
+  const auto made = [&]() -> Result<std::shared_ptr<const Tokenizer>> {
+    if (form == 't') {
+      HONE_TRY_ASSIGN(WordPieceModel model, read_vocab_txt(bytes, "fuzz.txt"));
+      return make_tokenizer(std::move(model), "fuzz.txt");
+    }
+    if (form == 'j') return read_tokenizer_json(bytes, "fuzz.json");
+    const size_t split = std::min(bytes.find('\0'), bytes.size());
+    HONE_TRY_ASSIGN(ByteBpeModel model, read_vocab_merges(bytes.substr(0, split), bytes.substr(std::min(split + 1, bytes.size())), "vocab.json", "merges.txt"));
+    return make_tokenizer(std::move(model), "fuzz.json");
+  }();
+  if (!made) return require(!made.error().message.empty(), "an error of a tokenizer has a message");
+  const Tokenizer& t = **made;
+  std::vector<int32_t> ids;
+  t.append(text, ids);
+  for (const int32_t id : ids) require(id >= 0 && id < t.size(), "an id is one of the vocabulary");
+  const std::string back = t.decode(ids);
+  bool special = false;
+  for (const int32_t id : ids) special |= id == t.special().begin || id == t.special().end || id == t.special().pad || id == t.special().unknown || id == t.special().mask;
+  std::string bytes_of;
+  for (const int32_t id : ids) special |= !token_bytes(t.vocabulary()[static_cast<size_t>(id)], bytes_of);
+  if (t.name() != "WordPiece" && !special && form == 'b' && unicode::valid_utf8(text)) require(back == text, "byte-level BPE gives back the text");
+  bool cut = false;
+  require(t.encode(text, 5, cut).size() <= 5, "a row has room");
 }
 
 // Any bytes as strokes, by their first bytes and as QuickDraw's .bin: finite points, no empty stroke, or an error. Rows

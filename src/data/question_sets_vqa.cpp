@@ -66,7 +66,7 @@ void split_val(Reader& r) {
     for (const char c : set.images[image].id) key = scramble(key ^ static_cast<unsigned char>(c));
   }
   std::ranges::sort(order);
-  order.erase(std::ranges::unique(order).begin(), order.end());
+  order.erase(std::unique(order.begin(), order.end()), order.end());
   const size_t held = std::min<size_t>(1000, order.size() / 2);
   std::unordered_set<uint32_t> rest;
   for (size_t i = order.size() - held; i < order.size(); ++i) rest.insert(order[i].second);

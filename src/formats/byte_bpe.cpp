@@ -43,8 +43,18 @@ namespace {
 
 constexpr uint8_t kKinds = unicode::letter | unicode::number | unicode::space;
 
-uint8_t kind_at(const char* p, const char* end, const char*& next) {
+const std::array<uint8_t, 128>& ascii_kinds() {
+  static const auto table = [] {
+    std::array<uint8_t, 128> t{};
+    for (char32_t c = 0; c < 128; ++c) t[c] = unicode::flags()[c] & kKinds;
+    return t;
+  }();
+  return table;
+}
+
+inline uint8_t kind_at(const std::array<uint8_t, 128>& ascii, const char* p, const char* end, const char*& next) {
   next = p;
+  if (const auto byte = static_cast<unsigned char>(*p); byte < 128) return ++next, ascii[byte];
   return unicode::flags()[unicode::next_point(next, end)] & kKinds;
 }
 
@@ -241,17 +251,18 @@ size_t next_stretch(std::string_view text, size_t from) {
     if (const char c = rest[0]; c == 's' || c == 't' || c == 'm' || c == 'd') return from + 2;
     if (rest.starts_with("re") || rest.starts_with("ve") || rest.starts_with("ll")) return from + 3;
   }
+  const auto& ascii = ascii_kinds();
   const char *p = begin, *next = nullptr;
-  uint8_t kind = kind_at(p, end, next);
+  uint8_t kind = kind_at(ascii, p, end, next);
   if (*begin == ' ' && end - begin > 1) {  // one space belongs to what follows it, unless that is white space
     const char* behind = nullptr;
-    if (const uint8_t k = kind_at(begin + 1, end, behind); k != unicode::space) kind = k, next = behind;
+    if (const uint8_t k = kind_at(ascii, begin + 1, end, behind); k != unicode::space) kind = k, next = behind;
   }
   const char* last = p;  // where the last character of the run begins
   do {
     last = p;
     p = next;
-  } while (p < end && kind_at(p, end, next) == kind);
+  } while (p < end && kind_at(ascii, p, end, next) == kind);
   // White space before a word leaves its last character to the word (or on its own).
   if (kind == unicode::space && p < end && last != begin) return length(last);
   return length(p);

@@ -1,6 +1,7 @@
 #include "formats/unicode.h"
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 #include <optional>
 
@@ -79,6 +80,10 @@ void append_utf8(char32_t c, std::string& out) {
 bool valid_utf8(std::string_view text) {
   const char *p = text.data(), *end = p + text.size();
   while (p < end) {
+    if (uint64_t eight; end - p >= 8 && (std::memcpy(&eight, p, 8), (eight & 0x8080808080808080u) == 0)) {
+      p += 8;
+      continue;
+    }
     const char* start = p;
     if (next_point(p, end) == 0xFFFD && std::string_view(start, static_cast<size_t>(p - start)) != "\xEF\xBF\xBD") return false;
   }
@@ -108,9 +113,10 @@ void Fold::set(char32_t c, std::span<const uint32_t> points, bool lower_case, bo
 }
 
 Fold::Fold(bool strip_accents, bool lower_case) {
-  if (lower_case)
-    for (uint32_t c = 0; c < kPoints; ++c)
-      if (c == 0x130 || lower_map().contains(c)) set(c, std::array{c}, true, false);
+  if (lower_case) {
+    set(0x130, std::array{0x130u}, true, false);
+    for (const auto& [c, small] : lower_map()) set(c, std::array{c}, true, false);
+  }
   if (!strip_accents) return;
   for (const Pair& p : kOrder) set(p.point, std::array{p.point}, lower_case, true);
   for (const Pair& p : kBare) set(p.point, std::array{p.value}, lower_case, true);
@@ -119,8 +125,10 @@ Fold::Fold(bool strip_accents, bool lower_case) {
     const uint32_t jamo[3] = {kLead + i / 588, kVowel + i % 588 / 28, kTrail + i % 28};
     set(kHangul + i, std::span(jamo, i % 28 ? 3 : 2), false, false);
   }
-  for (uint32_t c = 0; c < kPoints; ++c)
-    if (const uint8_t f = flags()[c]; f & mark) set(c, f & starter ? std::span<const uint32_t>(std::array<uint32_t, 1>{0}) : std::span<const uint32_t>(), false, false);
+  constexpr uint32_t kNothing[] = {0};
+  for (size_t i = 0; i + 1 < kRuns.size(); ++i)
+    if (kRuns[i] & mark)
+      for (uint32_t c = kRuns[i] >> 8; c < kRuns[i + 1] >> 8; ++c) set(c, std::span(kNothing).first(kRuns[i] & starter ? 1 : 0), false, false);
 }
 
 std::span<const Fold::Part> Fold::parts(uint32_t value) const {

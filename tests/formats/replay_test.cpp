@@ -32,6 +32,7 @@ TEST(Replay, OnnxGraph) { replay("onnx_graph", fuzz::onnx_graph); }
 TEST(Replay, IrText) { replay("ir_text", fuzz::ir_text); }
 TEST(Replay, SafeTensors) { replay("safetensors", fuzz::safetensors); }
 TEST(Replay, Pth) { replay("pth", fuzz::pth); }
+TEST(Replay, Tokenizer) { replay("tokenizer", fuzz::tokenizer); }
 TEST(Replay, Strokes) { replay("strokes", fuzz::strokes); }
 #if HONE_IMAGE
 TEST(Replay, Image) { replay("image", fuzz::image); }

@@ -165,7 +165,8 @@ TEST(Tokenizer, BytesThatAreNotUtf8CountAsReplacementCharacters) {
 TEST(Tokenizer, BpeGivesBackWhatItRead) {
   const auto bpe = open("vocab.json");
   for (const std::string& s : lines()) {
-    if (s.find('<') == std::string::npos) EXPECT_EQ(bpe->decode(ids_of(*bpe, s)), s);
+    if (s.find('<') != std::string::npos) continue;
+    EXPECT_EQ(bpe->decode(ids_of(*bpe, s)), s);
   }
 }
 
