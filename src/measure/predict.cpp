@@ -174,8 +174,10 @@ Result<Prediction> Predictor::operator()(const std::vector<BlockCount>& blocks, 
 
 Result<double> Predictor::inside(const Block& block) const {
   if (model_ == TimeModel::activations) return fail(Code::failed, "the activation model has no times of blocks", print(block));
-  HONE_TRY_ASSIGN(const Prediction p, (*this)({{block, 1}}, 0));
-  return p.ms - constant_;
+  HONE_TRY_ASSIGN(const Prediction p, alone(block, false));  // deviations cost more than times
+  const Correction& f = kind_of(block)->correction;
+  const BlockWork w = work_of(block);
+  return f.scale * p.ms + f.elements * w.elements + f.weights * w.weights + f.each;
 }
 
 void Predictor::fit_correction(const std::vector<NetworkRow>& networks) {

@@ -111,7 +111,7 @@ void add_chart(Report& report, const SearchResult& r) {
   Table line{"front_line", "Front", {{"name", "name"}, {"x", "x"}, {"y", "y"}}, {}, true, kHtml};
   const std::set<int64_t> front(r.front.begin(), r.front.end());
   const size_t step = std::max<size_t>(1, r.entries.size() / kPoints);
-  auto add = [&](const Entry& e, const char* group) { add_row(points, fmt::format("{}", e.index), std::string(group), cost_of(e, r.quantity), e.score.accuracy); };
+  auto add = [&](const Entry& e, const char* group, bool named = false) { add_row(points, named ? fmt::format("{}", e.index) : std::string(), std::string(group), cost_of(e, r.quantity), e.score.accuracy); };
   for (const Entry& e : r.entries) {
     if (front.contains(e.index) || e.origin == "bank") continue;
     if (static_cast<size_t>(e.index) % step == 0) add(e, "evaluated");
@@ -120,7 +120,7 @@ void add_chart(Report& report, const SearchResult& r) {
     if (e.origin == "bank" && !front.contains(e.index)) add(e, "memory bank");
   for (const int64_t i : r.front) {
     const Entry& e = r.entries[static_cast<size_t>(i)];
-    add(e, "front");
+    add(e, "front", true);
     add_row(line, std::string("front"), cost_of(e, r.quantity), e.score.accuracy);
   }
   const bool published = comparable(r.header.space, r.quantity);
@@ -161,12 +161,12 @@ Report search_report(const SearchResult& r, const std::string& run) {
   const Entry& best = r.entries[static_cast<size_t>(r.ranked[0])];
   Facts facts{"best", "Best", {{"accuracy", "accuracy", best.score.accuracy, Unit::share}, {"loss", "loss", best.score.loss}, {"images", "pictures", best.score.images}}, true};
   Costs(r.header.space, best.cost).facts(facts.facts, best.cost);
-  facts.facts.push_back({"origin", "from", fmt::format("{}, generation {}", best.origin, best.generation)});
-  facts.facts.push_back({"encoding", "encoding", encoding(r.header.space, best.member)});
   report.parts.push_back(std::move(facts));
+  report.parts.push_back(Facts{"best", "", {{"origin", "from", best.origin}, {"generation", "generation", best.generation}, {"encoding", "encoding", encoding(r.header.space, best.member)}}});
   if (r.hold_out)
     report.parts.push_back(Facts{"predictor", "Predictor, on members that it has not seen", {{"members", "members", static_cast<int64_t>(r.hold_out->n)}, {"mean_abs", "mean error of accuracy", r.hold_out->mean_abs, Unit::share},
                                                                                              {"spread", "of guessing the mean", r.hold_out->spread, Unit::share}, {"worst", "worst", r.hold_out->worst, Unit::share}, {"spearman", "rank correlation", r.hold_out->spearman}}});
+  add_chart(report, r);
   const bool whole_front = r.header.method == "front" || r.header.method == "exhaustive";
   Table top = member_table("top", "Best members", r, r.ranked, kTop), front = member_table("front", "Front: more accurate only at higher cost", r, r.front, SIZE_MAX);
   if (whole_front) std::swap(top, front);
@@ -183,7 +183,6 @@ Report search_report(const SearchResult& r, const std::string& run) {
     if (ten.rows.size() > 10) ten.rows.resize(10);
     report.parts.push_back(std::move(ten));
   }
-  add_chart(report, r);
   return report;
 }
 

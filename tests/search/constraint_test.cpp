@@ -2,9 +2,13 @@
 #include "search/constraint.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
+#include <filesystem>
+#include <set>
 
+#include "measure/device_scale.h"
 #include "search/space_report.h"
 #include "zoo/space_draw.h"
 
@@ -68,6 +72,67 @@ TEST(Constraint, WithoutLimitsEverythingMeets) {
   Member foreign = largest(published_space());
   foreign.resolution = 100;
   EXPECT_FALSE(c->cost(foreign));
+}
+
+// A table of an invented device: rows of every kind, whole networks that take a constant more than their blocks.
+std::string write_device(const std::string& path) {
+  DeviceTable t;
+  t.device.name = "invented";
+  t.device.threads = 1;
+  t.space = "elasticvit";
+  std::set<hone::Block> seen;
+  auto ms = [](const hone::Block& b) {
+    const BlockWork w = work_of(b);
+    return 0.01 + 0.05 * w.macs + 0.2 * w.elements;
+  };
+  Rng rng(9);
+  for (int i = 0; i < 150; ++i) {
+    const auto blocks = blocks_of(published_space(), sample(published_space(), rng)).value();
+    double sum = 0.4;
+    for (const BlockCount& c : blocks) {
+      sum += static_cast<double>(c.count) * ms(c.block);
+      if (seen.insert(c.block).second) t.rows.push_back({c.block, {ms(c.block), 0, 0, 0}, ""});
+    }
+    t.networks.push_back({"network " + std::to_string(i), blocks, 0, {sum, 0, 0, 0}});
+  }
+  EXPECT_TRUE(write_table(t, path, true));
+  return path;
+}
+
+TEST(Constraint, LatencyOfADeviceTable) {
+  const std::string path = (std::filesystem::temp_directory_path() / ("hone_constraint_" + std::to_string(getpid()) + ".json")).string();
+  write_device(path);
+  const Space& s = published_space();
+  const auto predictor = Predictor::fit(read_table(path).value(), TimeModel::table);
+  ASSERT_TRUE(predictor);
+  for (const std::string& budget : {"latency<20ms@" + path, "macs<300M,latency<22ms@" + path, "latency=30ms@" + path + ",params<16M", "latency<50%@" + path}) {
+    const auto c = Constraint::make(s, budget);
+    ASSERT_TRUE(c) << budget << c.error().text();
+    Rng rng(4);
+    for (int i = 0; i < 30; ++i) {
+      const double full = i % 2 ? 0.93 : 0;
+      const auto m = c->draw(rng, full);
+      ASSERT_TRUE(m) << m.error().text();
+      const MemberCost cost = c->cost(*m).value();
+      EXPECT_TRUE(c->meets(cost));
+      EXPECT_GE(c->fullness(cost), full);
+      // The sum over parts is what the predictor says of the network.
+      EXPECT_NEAR(*cost.latency_ms, predict(*predictor, to_arch(s, *m, "m"))->ms, 1e-9);
+    }
+  }
+  const auto impossible = Constraint::make(s, "latency<1ms@" + path);
+  ASSERT_FALSE(impossible);
+  EXPECT_EQ(impossible.error().code, Code::budget_not_met);
+  // The least is that of the fastest member: no member drawn is faster.
+  const auto at = impossible.error().message.rfind(' ', impossible.error().message.size() - 4);
+  const double least = std::stod(impossible.error().message.substr(at));
+  Rng rng(5);
+  for (int i = 0; i < 300; ++i) EXPECT_GT(predict(*predictor, to_arch(s, sample(s, rng), "m"))->ms, least * 0.99);
+  // A space of other blocks: the table does not know them.
+  const auto foreign = Constraint::make(open_space("ofa-mobilenetv3").value(), "latency<20ms@" + path);
+  ASSERT_FALSE(foreign);
+  EXPECT_NE(foreign.error().message.find("no row of kind"), std::string::npos) << foreign.error().text();
+  std::filesystem::remove(path);
 }
 
 TEST(SpaceReport, NumbersAreThoseOfTheSpace) {
