@@ -14,6 +14,7 @@ const std::vector<Entry>& commands() {
       {"bench scaling", "how well counts predict the time of scaled networks", bench_scaling_command},
       {"skip list", "the modules of a network that can be skipped", skip_list_command},
       {"skip apply", "a network without some of its modules, and what that saves", skip_apply_command},
+      {"skip show", "what a search for a skip set has found", skip_show_command},
       {"search", "networks of a trained supernet that do well within a budget", search_command},
       {"pick", "the best network within a budget that searches of a run have met", pick_command},
       {"space list", "the search spaces that hone knows by name", space_list_command},

@@ -15,6 +15,7 @@ Command bench_command();
 Command bench_scaling_command();
 Command skip_list_command();
 Command skip_apply_command();
+Command skip_show_command();
 Command search_command();
 Command pick_command();
 Command space_list_command();

@@ -1,0 +1,92 @@
+// hone skip show: what a search has found, and how its scores came.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+
+#include "cli/commands.h"
+#include "rewrite/skip_set.h"
+#include "run/format.h"
+#include "zoo/catalog.h"
+
+namespace hone::cli {
+
+namespace {
+
+struct Options {
+  std::string set;
+  Output output;
+};
+
+Result<Outcome> show(Options& o, const TextStyle& style) {
+  std::error_code ec;
+  const std::string path = std::filesystem::is_directory(o.set, ec) ? o.set + "/skip_set.json" : o.set;
+  HONE_TRY_ASSIGN(const SkipSet set, read_skip_set(path));
+  // Names and costs of all candidates, where the network can be opened from here and is still the one.
+  std::vector<SkipCandidate> candidates;
+  if (auto network = open_network(set.network))
+    if (auto found = skip_candidates(network->graph, set.variant); found && candidates_identity(*found) == set.identity) candidates = std::move(*found);
+  const auto module = [&](size_t i) { return i < candidates.size() ? candidates[i].module : fmt::format("candidate {}", i); };
+
+  Report report;
+  report.command = "skip show";
+  report.title = set.network;
+  report.subtitle = fmt::format("{} modules left out, chosen by {}, {} events", set.set.size(), set.method, set.history.size());
+  report.parts.push_back(Facts{"", "", {{"network", "", set.network}, {"method", "", set.method}, {"set", "", set.set}, {"seed", "", static_cast<int64_t>(set.seed)},
+                                        {"events", "", static_cast<int64_t>(set.history.size())}}, false, kJson});
+  Table table{"modules", "Modules", {{"index", "index"}, {"module", "module"}, {"left_out", "left out"}, {"score", "score"}, {"macs", "MACs", Unit::count}}, {}};
+  const size_t n = std::max(set.scores.size(), candidates.size());
+  for (size_t i = 0; i < n; ++i) {
+    const bool out = std::find(set.set.begin(), set.set.end(), static_cast<int64_t>(i)) != set.set.end();
+    table.rows.push_back({static_cast<int64_t>(i), module(i), std::string(out ? "yes" : ""), i < set.scores.size() ? Cell{set.scores[i]} : Cell{}, i < candidates.size() ? Cell{candidates[i].macs} : Cell{}});
+  }
+  if (n == 0)
+    for (size_t i = 0; i < set.set.size(); ++i) table.rows.push_back({set.set[i], set.modules[i], std::string("yes"), Cell{}, Cell{}});
+  report.parts.push_back(std::move(table));
+  if (set.history.size() > 1) {
+    Table curve{"scores", "Scores", {{"step", "step"}, {"module", "module"}, {"score", "score"}}, {}, false, kJson | kHtml};
+    for (const SkipEvent& e : set.history)
+      for (size_t i = 0; i < e.scores.size(); ++i) curve.rows.push_back({e.step, module(i), e.scores[i]});
+    report.parts.push_back(std::move(curve));
+    Chart chart;
+    chart.kind = Chart::Kind::curves;
+    chart.title = "Redundancy scores";
+    chart.caption = "The modules with the largest scores are left out.";
+    chart.table = "scores";
+    chart.x = "step";
+    chart.y = "score";
+    chart.group = "module";
+    report.parts.push_back(std::move(chart));
+  }
+  if (!candidates.empty() && !set.scores.empty()) {
+    Chart chart;
+    chart.kind = Chart::Kind::scatter;
+    chart.title = "Score and cost";
+    chart.caption = "Modules that were chosen are coloured apart.";
+    chart.table = "modules";
+    chart.x = "macs";
+    chart.y = "score";
+    chart.label = "module";
+    chart.group = "left_out";
+    report.parts.push_back(std::move(chart));
+  }
+  return present(report, o.output, style);
+}
+
+}  // namespace
+
+Command skip_show_command() {
+  auto o = std::make_shared<Options>();
+  Command c;
+  c.name = "skip show";
+  c.summary = "What a search for a skip set has found";
+  c.about = "Scores of every candidate, the set, and with --html the scores' way and the set against cost.";
+  c.arguments.push_back({"SET", &o->set, "a search's run directory or a skip-set file"});
+  add_output(c, o->output, true, true);
+  c.examples = {{"hone skip show runs/search --html search.html", "the search as a page with charts"}};
+  c.run = [o](const TextStyle& style) { return show(*o, style); };
+  return c;
+}
+
+}  // namespace hone::cli
