@@ -10,6 +10,8 @@
 
 #include "core/file.h"
 #include "ir/infer.h"
+#include "rewrite/adapters.h"
+#include "rewrite/skip_set.h"
 #include "rewrite/weights.h"
 #include "run/manifest.h"
 
@@ -59,7 +61,7 @@ Result<Graph> with_tensors(Graph graph, const NamedTensors& tensors, const std::
   return std::move(bound->graph);
 }
 
-std::string numbers(const std::vector<double>& v) { return fmt::format("{:.6g}", fmt::join(v, " ")); }
+std::string numbers_text(const std::vector<double>& v) { return fmt::format("{:.6g}", fmt::join(v, " ")); }
 
 void mark(Graph& graph, const OpenRun& run, const std::string& network, const std::string& sha256) {
   graph.metadata["hone.task"] = run.task;
@@ -89,8 +91,8 @@ Result<Network> sketch_net(const OpenRun& run, int64_t canvas) {
   mark(graph, run, sketch.options.net, sketch.sha256);
   const InputStyle& style = sketch.options.style;
   graph.metadata["hone.canvas"] = std::to_string(canvas);
-  graph.metadata["hone.input.mean"] = numbers(style.mean);
-  graph.metadata["hone.input.std"] = numbers(style.deviation);
+  graph.metadata["hone.input.mean"] = numbers_text(style.mean);
+  graph.metadata["hone.input.std"] = numbers_text(style.deviation);
   graph.metadata["hone.input.ink"] = style.dark_on_white ? "dark" : "white";
   graph.metadata["hone.input.raster"] = style.smooth ? fmt::format("smooth, width {:.6g}/256", style.width) : fmt::format("pixel, {} dilations", style.dilations);
   return Network{run.dir.path(), std::move(graph), std::nullopt};
@@ -132,8 +134,40 @@ Result<Network> classify_net(OpenRun& run) {
   }
   HONE_TRY_ASSIGN(network.graph, with_tensors(std::move(network.graph), tensors, checkpoint));
   mark(network.graph, run, name, sha256);
-  network.graph.metadata["hone.input.mean"] = numbers(r.reals("data.mean", {0.485, 0.456, 0.406}, ""));
-  network.graph.metadata["hone.input.std"] = numbers(r.reals("data.std", {0.229, 0.224, 0.225}, ""));
+  network.graph.metadata["hone.input.mean"] = numbers_text(r.reals("data.mean", {0.485, 0.456, 0.406}, ""));
+  network.graph.metadata["hone.input.std"] = numbers_text(r.reals("data.std", {0.229, 0.224, 0.225}, ""));
+  network.name = run.dir.path();
+  return network;
+}
+
+// A skip run: the network without the modules of the run's skip_set.json, its linear adapters merged into the weights.
+Result<Network> skip_net(OpenRun& run) {
+  Recipe& r = run.recipe;
+  const std::string name = located(r.text("network.name", "", ""), run.dir.path());
+  const int64_t resolution = r.integer("network.resolution", 0, "", 0, 4096);
+  HONE_TRY_ASSIGN(const SkipSet set, read_skip_set(run.dir.file("skip_set.json")));
+  std::string checkpoint, sha256;
+  NamedTensors tensors;
+  HONE_TRY(read_weights(run.dir, checkpoint, sha256, tensors));
+  HONE_TRY_ASSIGN(Network network, open_network(resolution > 0 ? fmt::format("{}@{}", name, resolution) : name));
+  if (network.arch) {
+    network.arch->head.classes = classes_of(network.graph, network.arch->head.classes, tensors);
+    HONE_TRY_ASSIGN(network.graph, build(*network.arch));
+  } else {
+    HONE_TRY_ASSIGN(Inferred inferred, infer(std::move(network.graph)));
+    network.graph = std::move(inferred.graph);
+  }
+  HONE_TRY_ASSIGN(const auto candidates, skip_candidates(network.graph, set.variant));
+  HONE_TRY_ASSIGN(const auto numbers, place_skip_set(set, candidates, name));
+  HONE_TRY_ASSIGN(Graph skipped, apply_skips(network.graph, candidates, numbers, set.adapters));
+  HONE_TRY_ASSIGN(skipped, with_tensors(std::move(skipped), tensors, checkpoint));
+  HONE_TRY_ASSIGN(Merged merged, merge_adapters(skipped));
+  network.graph = std::move(merged.graph);
+  mark(network.graph, run, name, sha256);
+  network.graph.metadata["hone.skipped"] = fmt::format("{}", fmt::join(set.modules, " "));
+  network.graph.metadata["hone.input.mean"] = numbers_text(r.reals("data.mean", {0.485, 0.456, 0.406}, ""));
+  network.graph.metadata["hone.input.std"] = numbers_text(r.reals("data.std", {0.229, 0.224, 0.225}, ""));
+  network.arch.reset();  // no longer what the table says
   network.name = run.dir.path();
   return network;
 }
@@ -204,6 +238,7 @@ Result<Network> open_net(const std::string& net, int64_t canvas, const std::stri
   if (canvas != 0) return fail(Code::usage, fmt::format("only a sketch run has canvases, this run's task is '{}'", run.task), net, "leave --canvas out");
   if (run.task == "canvas") return selector_net(run);
   if (run.task == "classify") return classify_net(run);
+  if (run.task == "skip") return skip_net(run);
   return fail(Code::unsupported, fmt::format("a run of task '{}' is no network", run.task), net);
 }
 

@@ -17,7 +17,7 @@
 
 namespace hone {
 
-// "sketch", "canvas", "classify": the task of a run's recipe.
+// "sketch", "canvas", "classify", "skip": the task of a run's recipe.
 Result<std::string> task_of(const std::string& run);
 // File of the best checkpoint of a run, else its last. Code::not_found when there is none yet.
 Result<std::string> checkpoint_of(const RunDir& run);

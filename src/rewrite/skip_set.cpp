@@ -98,11 +98,18 @@ std::string candidates_identity(const std::vector<SkipCandidate>& candidates) {
 std::string print_skip_set(const SkipSet& s) {
   Json adapters{{"keep", name(s.adapters.keep)}, {"replace", name(s.adapters.replace)}, {"reduction", s.adapters.reduction},
                 {"rank", s.adapters.rank},       {"prompts", s.adapters.prompts},        {"zero_up", s.adapters.zero_up}};
-  Json history = Json::array();
-  for (const SkipEvent& e : s.history) history.push_back(Json{{"step", e.step}, {"sets", e.sets}, {"losses", e.losses}, {"rewards", e.rewards}, {"scores", e.scores}});
-  Json out{{"hone_skip_set", kVersion}, {"network", s.network}, {"identity", s.identity}, {"variant", s.variant}, {"set", s.set},    {"modules", s.modules},
-           {"adapters", adapters},      {"method", s.method},   {"seed", s.seed},         {"scores", s.scores},   {"history", history}};
-  return out.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+  Json head{{"hone_skip_set", kVersion}, {"network", s.network}, {"identity", s.identity}, {"variant", s.variant}, {"set", s.set}, {"modules", s.modules},
+            {"adapters", adapters},      {"method", s.method},   {"seed", s.seed},         {"scores", s.scores}};
+  // An entry a line, and an event a line.
+  const auto line = [](const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); };
+  std::string out = "{\n";
+  for (const auto& [key, value] : head.items()) out += fmt::format("  \"{}\": {},\n", key, line(value));
+  out += "  \"history\": [";
+  for (size_t i = 0; i < s.history.size(); ++i) {
+    const SkipEvent& e = s.history[i];
+    out += fmt::format("{}\n    {}", i ? "," : "", line(Json{{"step", e.step}, {"sets", e.sets}, {"losses", e.losses}, {"rewards", e.rewards}, {"scores", e.scores}}));
+  }
+  return out + (s.history.empty() ? "]\n}\n" : "\n  ]\n}\n");
 }
 
 Result<SkipSet> parse_skip_set_file(const std::string& text, const std::string& source) {

@@ -86,16 +86,30 @@ Result<Step> lower_rms_norm(const Lowering& c) {
   });
 }
 
+// Under autograd as a layer norm over each group: libtorch's backward of group_norm reads and writes what is not there when
+// x is channels-last and some of x, gain and shift need no gradient (a norm behind frozen layers).
+Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& gain, const Tensor& shift, double eps) {
+  if (!at::GradMode::is_enabled() || !(x.requires_grad() || gain.requires_grad() || shift.requires_grad())) return at::group_norm(x, groups, gain, shift, eps);
+  std::vector<int64_t> shape(static_cast<size_t>(x.dim()), 1);
+  shape[1] = -1;
+  // With one group the order of elements does not matter, so a channels-last map is taken as it lies.
+  const bool last = groups == 1 && x.dim() == 4 && x.is_contiguous(at::MemoryFormat::ChannelsLast);
+  const Tensor in = last ? x.permute({0, 2, 3, 1}) : x.contiguous();
+  const Tensor rows = in.reshape({x.size(0) * groups, -1});
+  const Tensor y = at::layer_norm(rows, {rows.size(1)}, {}, {}, eps).view(in.sizes());
+  return (last ? y.permute({0, 3, 1, 2}) : y) * gain.view(shape) + shift.view(shape);
+}
+
 Result<Step> lower_group_norm(const Lowering& c) {
   const double eps = c.attrs().real("epsilon", 1e-5f);
-  return Step([eps, groups = c.attrs().integer("num_groups", 1)](Frame& f) { f.set(0, at::group_norm(f.precise(0), groups, f.precise(1), f.precise(2), eps)); });
+  return Step([eps, groups = c.attrs().integer("num_groups", 1)](Frame& f) { f.set(0, group_norm(f.precise(0), groups, f.precise(1), f.precise(2), eps)); });
 }
 
 Result<Step> lower_instance_norm(const Lowering& c) {
   const double eps = c.attrs().real("epsilon", 1e-5f);
   return Step([eps](Frame& f) {
     const Tensor x = f.precise(0);
-    f.set(0, at::group_norm(x, x.size(1), f.precise(1), f.precise(2), eps));
+    f.set(0, group_norm(x, x.size(1), f.precise(1), f.precise(2), eps));
   });
 }
 

@@ -106,8 +106,9 @@ TEST(Adapters, DasTableOfMeter) {
     const Graph g = network(c.net);
     const double base = giga(g), change = giga(with(g, {}, set(c.v, c.t))) - base;
     EXPECT_NEAR(change, c.giga, 0.0051) << c.net << " " << c.v << "," << c.t;
-    if (c.percent != 0)
+    if (c.percent != 0) {
       EXPECT_NEAR(100 * change / base, c.percent, 0.01) << c.net << " " << c.v << "," << c.t;
+    }
   }
   EXPECT_NEAR(giga(network("meter/base-288")), 52.877, 0.0005);
 }

@@ -67,8 +67,8 @@ TEST(SkipSet, NothingFromAFileIsTrusted) {
   EXPECT_FALSE(changed("\"houlsby\"", "\"house\""));
   EXPECT_FALSE(changed("\"seed\": 7", "\"seed\": -7"));
   EXPECT_FALSE(changed("\"seed\": 7", "\"seed\": 18446744073709551615"));
-  EXPECT_FALSE(changed("\"reduction\": 8", "\"reduction\": 0"));
-  EXPECT_FALSE(changed("\"step\": 40", "\"step\": \"x\""));
+  EXPECT_FALSE(changed("\"reduction\":8", "\"reduction\":0"));
+  EXPECT_FALSE(changed("\"step\":40", "\"step\":\"x\""));
   for (size_t cut = 1; cut < good.size() - 2; cut += 7) EXPECT_FALSE(parse_skip_set_file(good.substr(0, cut), "set.json"));
 }
 

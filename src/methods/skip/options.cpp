@@ -1,0 +1,53 @@
+#include "methods/skip/options.h"
+
+namespace hone::methods {
+
+SkipOptions read_skip_options(Recipe& r, const train::Compute& compute) {
+  SkipOptions o;
+  o.network = r.text("network.name", "timm/mobilenetv2_100", "a network as in hone profile: name, .onnx, arch.toml or .hone");
+  o.resolution = r.integer("network.resolution", 0, "side of its input; 0: the network's own", 0, 4096);
+  o.weights = r.text("network.weights", "", "its pre-trained checkpoint (.safetensors or .pth); empty: fresh weights");
+
+  o.search = r.text("skip.phase", "search", "search: find a skip set; train: adapt the network with one, from its pre-trained weights", {"search", "train"}) == "search";
+  o.variant = r.text("skip.variant", "", "candidates, as in hone skip list", {"", "fusion", "global", "attention"});
+  BanditOptions& b = o.bandit;
+  b.skip = r.integer("skip.count", 4, "candidates left out (k)", 0, 10000);
+  b.seed = compute.seed;
+  o.held = r.real("skip.held", 0.05, "share of the training examples that is kept for rewards and never trained on", 0.0001, 0.9);
+  if (o.search) {
+    o.method = r.text("skip.method", "bandit", "how the set is found: the bandit of DAS, or on the same supernet the smallest rise of the loss when one is dropped, greedily, by size of weights, or all sets",
+                      {"bandit", "drop-one", "greedy", "magnitude", "exhaustive"});
+    b.compare = r.integer("skip.compare", 3, "sub-networks compared in an event (m)", 2, 1000);
+    b.every = r.integer("skip.every", 10, "micro-batches from event to event", 1, 1 << 20);
+    o.warmup = r.real("skip.warmup", 1, "epochs before the first event; sets are drawn uniformly in them", 0);
+    b.rate = r.real("skip.rate", 1, "step of the scores (eta)", 0);
+    b.reward = r.text("skip.reward", "exponential", "exponential: exp(-loss), as published; standard: losses of an event standardised, so that the rate does not depend on their scale", {"exponential", "standard"}) == "standard"
+                   ? Reward::standard
+                   : Reward::exponential;
+    o.ramp = r.real("skip.ramp", 0, "epochs in which the number of skipped candidates grows from 1; 0: none", 0);
+    o.reward_batch = r.integer("skip.reward_batch", 64, "held-out examples in a batch that an event is measured on", 1, 1 << 16);
+    o.reward_batches = r.integer("skip.reward_batches", 1, "such batches an event; the next event takes the next ones", 1, 10000);
+    o.choose_batches = r.integer("skip.choose_batches", 8, "batches that drop-one, greedy and exhaustive measure a set on", 1, 10000);
+  } else {
+    o.set = r.text("skip.set", "", "what is left out: a search's run directory, a skip-set file, numbers as in \"2,4\", random (count of them, from the seed), or nothing");
+  }
+  o.trainable = r.texts("skip.trainable", {}, "patterns of trained parameters; empty: adapters and heads, by the rule of the method; [\"*\"]: full tuning");
+
+  Adapters& a = o.adapters;
+  const std::string keep = r.text("adapters.keep", "das", "adapters of kept candidates", {"none", "das", "houlsby", "scaled", "lora", "linear", "prompt", "deep-prompt"});
+  const std::string replace = r.text("adapters.replace", "adapter", "what stands in place of skipped ones", {"adapter", "identity", "propagate"});
+  a.keep = parse_keep(keep).value_or(Keep::das);
+  a.replace = parse_replace(replace).value_or(Replace::adapter);
+  a.reduction = r.integer("adapters.reduction", 8, "bottleneck: the width over this", 1, 1 << 16);
+  a.rank = r.integer("adapters.rank", 4, "of lora", 1, 1 << 16);
+  a.prompts = r.integer("adapters.prompts", 200, "learnt tokens of prompt and deep-prompt", 1, 1 << 16);
+  a.zero_up = r.flag("adapters.zero_up", false, "up-projections start at zero: the network starts as it was");
+
+  o.pictures = train::read_pictures(r);
+  o.label_smoothing = r.real("loss.label_smoothing", 0, "share of the target spread over all classes", 0, 1);
+  o.bn_freeze = r.flag("batch_norm.freeze", true, "normalise by the pre-trained statistics in training too, and leave them");
+  o.bn_momentum = r.real("batch_norm.momentum", 0.1, "share of a batch in the running statistics, where they are not frozen", 0, 1);
+  return o;
+}
+
+}  // namespace hone::methods

@@ -1,0 +1,37 @@
+// Recipe keys of task skip: [network], [skip], [adapters], [data], [augment], [loss] and [batch_norm]; docs/skipping.md.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "methods/skip/bandit.h"
+#include "rewrite/adapters.h"
+#include "run/recipe.h"
+#include "train/pictures.h"
+#include "train/loop.h"
+
+namespace hone::methods {
+
+struct SkipOptions {
+  std::string network, weights;
+  int64_t resolution = 0;
+
+  bool search = true;              // skip.phase
+  std::string variant, set, method;
+  BanditOptions bandit;
+  double warmup = 1;               // epochs; the task turns it into steps
+  double ramp = 0;                 // epochs
+  double held = 0.05;
+  int64_t reward_batch = 64, reward_batches = 1, choose_batches = 8;
+  std::vector<std::string> trainable;
+
+  Adapters adapters;
+  train::PictureOptions pictures;
+  double label_smoothing = 0;
+  bool bn_freeze = true;
+  double bn_momentum = 0.1;
+};
+
+SkipOptions read_skip_options(Recipe& recipe, const train::Compute& compute);
+
+}  // namespace hone::methods

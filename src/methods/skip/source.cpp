@@ -1,0 +1,94 @@
+#include "methods/skip/source.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "data/shuffle.h"
+
+namespace hone::methods {
+
+namespace {
+
+class ImageSource final : public ExampleSource {
+ public:
+  ImageSource(train::PictureOptions options, int64_t resolution, train::LabelledSet set, std::vector<int64_t> learnt, std::vector<int64_t> held, uint64_t seed)
+      : o_(std::move(options)), resolution_(resolution), seed_(seed), set_(std::move(set)), learnt_(std::move(learnt)), held_(std::move(held)) {}
+
+  void shape(Arch& arch) const override { arch.head.classes = static_cast<int64_t>(set_.classes.size()); }
+  Bindings bindings(int64_t batch) const override {
+    Bindings b;
+    b.batch = batch;
+    if (resolution_ > 0) b.inputs[""] = {batch, 3, resolution_, resolution_};
+    return b;
+  }
+  Status fit(const Graph& g) override {
+    const auto classes = static_cast<int64_t>(set_.classes.size());
+    if (g.inputs.size() != 1) return fail(Code::unsupported, fmt::format("has {} inputs, a classifier of images has one", g.inputs.size()), g.name);
+    const Shape &in = g.value(g.inputs[0]).type.shape, &out = g.value(g.outputs[0]).type.shape;
+    if (in.size() != 4 || in[1] != 3 || in[2] != in[3]) return fail(Code::unsupported, fmt::format("takes {}, expected square RGB images", to_string(in)), g.name);
+    if (out.size() != 2 || out[1] != classes) return fail(Code::invalid, fmt::format("gives {}, the data have {} classes", to_string(out), classes), g.name);
+    HONE_TRY(train::set_side(o_, static_cast<int>(in[2])));
+    batches_ = std::make_unique<train::TrainingBatches>(set_.train, o_, seed_, learnt_);
+    return {};
+  }
+  int64_t steps_per_epoch() const override { return static_cast<int64_t>(learnt_.size()) / o_.batch; }
+  int64_t batch() const override { return o_.batch; }
+  int64_t val_batch() const override { return o_.val_batch; }
+  int64_t val_size() const override { return static_cast<int64_t>(set_.val.labels.size()); }
+  int64_t held_size() const override { return static_cast<int64_t>(held_.size()); }
+  Result<Examples> next(int64_t step, int64_t micro, int64_t micros) override { return of(batches_->next(step, micro, micros)); }
+  Result<Examples> validation(int64_t first, int64_t count) override {
+    std::vector<int64_t> indices(static_cast<size_t>(count));
+    for (int64_t i = 0; i < count; ++i) indices[static_cast<size_t>(i)] = std::min(first + i, val_size() - 1);
+    return of(load_batch(set_.val, indices, o_.evaluate, 0, 0, 0, static_cast<int>(o_.workers)));
+  }
+  Result<Examples> held(int64_t first, int64_t count) override {
+    std::vector<int64_t> indices(static_cast<size_t>(count));
+    for (int64_t i = 0; i < count; ++i) indices[static_cast<size_t>(i)] = held_[static_cast<size_t>((first + i) % held_size())];
+    return of(load_batch(set_.train, indices, o_.evaluate, 0, 0, 0, static_cast<int>(o_.workers)));
+  }
+  DataFacts facts() const override { return set_.facts; }
+  std::vector<std::string> notes() const override { return set_.notes; }
+
+ private:
+  static Result<Examples> of(Result<train::Batch> batch) {
+    if (!batch) return fail(std::move(batch).error());
+    return Examples{{batch->images}, batch->labels};
+  }
+  train::PictureOptions o_;
+  int64_t resolution_;
+  uint64_t seed_;
+  train::LabelledSet set_;
+  std::vector<int64_t> learnt_, held_;   // indices into the training split
+  std::unique_ptr<train::TrainingBatches> batches_;   // last: it loads ahead from the members above
+};
+
+}  // namespace
+
+Result<std::unique_ptr<ExampleSource>> image_source(train::PictureOptions options, int64_t resolution, double held, uint64_t seed) {
+  HONE_TRY_ASSIGN(train::LabelledSet set, train::open_pictures(options));
+  // The same examples are kept for every seed, so that they stay unseen in the training after a search.
+  const auto all = static_cast<int64_t>(set.train.labels.size()), kept = std::max<int64_t>(1, std::llround(held * static_cast<double>(all)));
+  if (all - kept < options.batch)
+    return fail(Code::usage, fmt::format("{} of {} images are kept for rewards, the rest is less than one batch of {}", kept, all, options.batch), options.path, "--set data.batch=N");
+  const Shuffle order(static_cast<uint64_t>(all), 0x686f6c64);
+  std::vector<int64_t> places(static_cast<size_t>(all));
+  for (int64_t i = 0; i < all; ++i) places[static_cast<size_t>(i)] = static_cast<int64_t>(order(static_cast<uint64_t>(i)));
+  const std::vector<int64_t> away(places.begin(), places.begin() + kept), learnt(places.begin() + kept, places.end());
+  return std::unique_ptr<ExampleSource>(std::make_unique<ImageSource>(std::move(options), resolution, std::move(set), learnt, away, seed));
+}
+
+at::Tensor loss_of(const at::Tensor& logits, const at::Tensor& targets, double label_smoothing) {
+  if (targets.scalar_type() == at::kLong) return at::cross_entropy_loss(logits, targets, {}, at::Reduction::Mean, -100, label_smoothing);
+  return at::binary_cross_entropy_with_logits(logits, targets) * static_cast<double>(targets.size(1));
+}
+
+at::Tensor score_of(const at::Tensor& logits, const at::Tensor& targets) {
+  const at::Tensor best = logits.argmax(1);
+  if (targets.scalar_type() == at::kLong) return best.eq(targets).to(at::kFloat).sum();
+  return targets.gather(1, best.unsqueeze(1)).sum();
+}
+
+}  // namespace hone::methods

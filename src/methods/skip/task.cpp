@@ -1,0 +1,295 @@
+#include "methods/skip/task.h"
+
+#include <ATen/core/grad_mode.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <set>
+
+#include "cost/profile.h"
+#include "data/shuffle.h"
+#include "formats/checkpoint.h"
+#include "train/pattern.h"
+#include "zoo/catalog.h"
+
+namespace hone::methods {
+
+namespace {
+
+constexpr const char* kSetFile = "skip_set.json";
+
+// Names of the parameters of the dense layers or convolutions nearest to the outputs: the classifier.
+std::vector<std::string> head_parameters(const Graph& g) {
+  std::vector<std::string> out;
+  std::vector<ValueId> todo(g.outputs.begin(), g.outputs.end());
+  std::set<ValueId> seen;
+  while (!todo.empty()) {
+    const ValueId v = todo.back();
+    todo.pop_back();
+    if (v == kNoValue || !seen.insert(v).second || g.values[v].producer == kNoNode) continue;
+    const Node& n = g.nodes[g.values[v].producer];
+    bool has = false;
+    for (ValueId i : n.inputs)
+      if (i != kNoValue && g.values[i].kind == ValueKind::parameter) {
+        out.push_back(g.values[i].name);
+        has = true;
+      }
+    if (!has) todo.insert(todo.end(), n.inputs.begin(), n.inputs.end());
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<SkipTask>> SkipTask::make(const SkipOptions& options, const train::Compute& compute, const RunDir* run) {
+  auto task = std::unique_ptr<SkipTask>(new SkipTask());
+  task->o_ = options;
+  task->compute_ = compute;
+  task->run_ = run;
+  HONE_TRY_ASSIGN(task->source_, image_source(options.pictures, options.resolution, options.held, compute.seed));
+  HONE_TRY(task->open());
+  return task;
+}
+
+Status SkipTask::open() {
+  const std::string name = o_.resolution > 0 ? fmt::format("{}@{}", o_.network, o_.resolution) : o_.network;
+  HONE_TRY_ASSIGN(Network network, open_network(name));
+  if (network.arch) {
+    source_->shape(*network.arch);
+    HONE_TRY_ASSIGN(network.graph, build(*network.arch));
+  }
+  HONE_TRY_ASSIGN(subnets_, Subnets::make(std::move(network.graph), o_.variant, o_.adapters, [this](int64_t batch) { return source_->bindings(batch); }));
+  const auto n = static_cast<int64_t>(subnets_.candidates().size());
+  HONE_TRY(source_->fit(subnets_.base()));
+  if (o_.bandit.skip > n) return fail(Code::usage, fmt::format("{} of {} modules cannot be skipped", o_.bandit.skip, n), "skip.count", fmt::format("hone skip list {}", o_.network));
+
+  HONE_TRY_ASSIGN(train::Params backbone, train::Params::of(subnets_.base(), compute_.seed));
+  if (!o_.weights.empty()) {
+    HONE_TRY_ASSIGN(NamedTensors tensors, read_checkpoint(o_.weights));
+    HONE_TRY_ASSIGN(const auto report, backbone.load(subnets_.base(), std::move(tensors), /*strict=*/false, /*resize=*/true));
+    if (report.loaded.empty()) return fail(Code::invalid, "nothing of the checkpoint fits the network: " + report.text(), o_.weights);
+    notes_.push_back(o_.weights + ": " + report.text());
+  }
+  if (o_.search) {
+    BanditOptions b = o_.bandit;
+    const auto epoch = static_cast<double>(source_->steps_per_epoch());
+    b.warmup = std::llround(o_.warmup * epoch);
+    b.ramp = std::llround(o_.ramp * epoch);
+    bandit_.emplace(n, b);
+    HONE_TRY_ASSIGN(params_, subnets_.search_store(backbone, compute_.seed));
+  } else {
+    HONE_TRY_ASSIGN(set_, given_set());
+    HONE_TRY_ASSIGN(params_, subnets_.store(backbone, set_, compute_.seed));
+  }
+  HONE_TRY(set_trainable());
+  params_.to(compute_.device);
+  for (const std::string& note : source_->notes()) notes_.push_back(note);
+  return {};
+}
+
+Result<SkipNumbers> SkipTask::given_set() const {
+  const auto n = static_cast<int64_t>(subnets_.candidates().size());
+  if (o_.set.empty()) return SkipNumbers{};
+  if (o_.set == "random") return random_choice(n, o_.bandit.skip, derive_seed(compute_.seed, 0x72616e64)).set;
+  std::error_code ec;
+  const bool run = std::filesystem::is_directory(o_.set, ec);
+  if (!run && !o_.set.ends_with(".json")) {
+    HONE_TRY_ASSIGN(SkipNumbers set, parse_skip_set(o_.set));
+    std::sort(set.begin(), set.end());
+    return set;
+  }
+  HONE_TRY_ASSIGN(const SkipSet file, read_skip_set(run ? o_.set + "/" + kSetFile : o_.set));
+  return place_skip_set(file, subnets_.candidates(), o_.network);
+}
+
+Status SkipTask::set_trainable() {
+  params_.set_trainable("*", false);
+  std::vector<std::string> patterns = o_.trainable, never;
+  if (patterns.empty()) {
+    patterns = {"*adapter*", "*.lora*", "prompt.*", "*.prompt"};
+    const std::string& net = subnets_.base().name;
+    if (net.starts_with("vilt/") || net.starts_with("meter/")) {  // the rule of the official code
+      for (const char* p : {"*classifier*", "*pooler*", "*token_type_embeddings*", "*rank_output*"}) patterns.push_back(p);
+      if (net.starts_with("meter/")) never = {"*text_transformer*", "*vit_model*"};
+    } else {
+      for (std::string& head : head_parameters(subnets_.base())) patterns.push_back(std::move(head));
+    }
+  } else {
+    for (const std::string& p : patterns)
+      if (std::none_of(params_.entries().begin(), params_.entries().end(), [&](const auto& e) { return train::matches(p, e.name); }))
+        return fail(Code::usage, fmt::format("no parameter matches '{}'", p), "skip.trainable", "hone zoo NET --tensors lists the names");
+  }
+  for (const std::string& p : patterns) params_.set_trainable(p, true);
+  for (const std::string& p : never) params_.set_trainable(p, false);
+  int64_t trained = 0, all = 0;
+  for (const auto& e : params_.entries()) {
+    if (e.buffer) continue;
+    all += e.tensor.numel();
+    trained += e.trainable ? e.tensor.numel() : 0;
+  }
+  if (trained == 0) return fail(Code::usage, "nothing is trained", "skip.trainable");
+  notes_.push_back(fmt::format("{} of {} parameters are trained", trained, all));
+  return {};
+}
+
+Result<double> SkipTask::held_loss(const train::Params& params, const SkipNumbers& set, int64_t first_batch, int64_t batches) {
+  at::NoGradGuard no_grad;
+  train::RunOptions run;  // evaluation: no dropout, running statistics
+  run.compute = compute_.type;
+  double sum = 0;
+  for (int64_t i = 0; i < batches; ++i) {
+    HONE_TRY_ASSIGN(Examples e, source_->held((first_batch + i) * o_.reward_batch, o_.reward_batch));
+    for (at::Tensor& t : e.inputs) t = t.to(compute_.device);
+    HONE_TRY_ASSIGN(const at::Tensor logits, subnets_.run(params, set, e.inputs, run));
+    sum += loss_of(logits, e.targets.to(compute_.device), 0).item<double>();
+  }
+  return sum / static_cast<double>(batches);
+}
+
+Status SkipTask::begin(int64_t step, int64_t micros) {
+  if (step == begun_) return {};
+  begun_ = step;
+  policy_ = bandit_;
+  if (!bandit_->step(step, micros) || o_.method != "bandit") return {};
+  SkipEvent event{.step = step, .sets = bandit_->draw_event(step)};
+  for (const SkipNumbers& set : event.sets) {
+    HONE_TRY_ASSIGN(const double loss, held_loss(params_, set, events_ * o_.reward_batches, o_.reward_batches));
+    event.losses.push_back(loss);
+  }
+  ++events_;
+  event.rewards = bandit_->update(event.sets, event.losses);
+  event.scores = bandit_->scores();
+  if (!event.rewards.empty()) history_.push_back(std::move(event));
+  return {};
+}
+
+Result<train::Losses> SkipTask::forward(int64_t step, int64_t micro, int64_t micros) {
+  HONE_TRY_ASSIGN(Examples e, source_->next(step, micro, micros));
+  for (at::Tensor& t : e.inputs) t = t.to(compute_.device);
+  const at::Tensor targets = e.targets.to(compute_.device);
+  SkipNumbers set = set_;
+  if (o_.search) {
+    HONE_TRY(begin(step, micros));
+    set = policy_->sample(step, micro);
+  }
+  train::RunOptions run;
+  run.training = true;
+  run.batch_norm = o_.bn_freeze ? train::BatchNorm::eval : train::BatchNorm::train;
+  run.batch_norm_momentum = o_.bn_momentum;
+  run.generator = train::step_generator(compute_, step, micro);
+  run.compute = compute_.type;
+  HONE_TRY_ASSIGN(const at::Tensor logits, subnets_.run(params_, set, e.inputs, run));
+  const at::Tensor loss = loss_of(logits, targets, o_.label_smoothing);
+  return train::Losses{loss, {{"score", score_of(logits.detach(), targets) / static_cast<double>(targets.size(0))}}};
+}
+
+Result<train::Metrics> SkipTask::validate(const train::Params& params) {
+  at::NoGradGuard no_grad;
+  HONE_TRY_ASSIGN(const SkipSet chosen_set, chosen(params));
+  if (run_) HONE_TRY(run_->write(kSetFile, print_skip_set(chosen_set)));
+  const int64_t size = source_->val_size(), batch = source_->val_batch();
+  double loss = 0, score = 0;
+  train::RunOptions run;
+  run.compute = compute_.type;
+  for (int64_t from = 0; from < size; from += batch) {
+    const int64_t n = std::min(batch, size - from);
+    HONE_TRY_ASSIGN(Examples e, source_->validation(from, batch));
+    for (at::Tensor& t : e.inputs) t = t.to(compute_.device);
+    HONE_TRY_ASSIGN(at::Tensor logits, subnets_.run(params, chosen_set.set, e.inputs, run));
+    logits = logits.narrow(0, 0, n);
+    const at::Tensor targets = e.targets.to(compute_.device).narrow(0, 0, n);
+    loss += loss_of(logits, targets, 0).item<double>() * static_cast<double>(n);
+    score += score_of(logits, targets).item<double>();
+  }
+  HONE_TRY_ASSIGN(const Graph g, subnets_.graph(chosen_set.set, 1));
+  HONE_TRY_ASSIGN(const Profile costs, profile(g));
+  const auto n = static_cast<double>(size);
+  train::Metrics out{{"score", score / n}, {"loss", loss / n}, {"macs", static_cast<double>(costs.totals.macs)}};
+  if (o_.search) out.emplace_back("events", static_cast<double>(history_.size()));
+  return out;
+}
+
+// Root mean square of the weights of each candidate.
+std::vector<double> SkipTask::weight_sizes(const train::Params& params) const {
+  const Graph& g = subnets_.base();
+  std::vector<double> out;
+  for (const SkipCandidate& c : subnets_.candidates()) {
+    std::set<std::string> names;
+    for (NodeId n : c.passes[0].nodes)
+      for (ValueId v : g.nodes[n].inputs)
+        if (v != kNoValue && g.values[v].kind == ValueKind::parameter && g.values[v].type.shape.size() > 1) names.insert(g.values[v].name);
+    double square = 0, count = 0;
+    for (const std::string& name : names)
+      if (const auto* e = params.find(name)) {
+        square += e->tensor.detach().to(at::kDouble).square().sum().item<double>();
+        count += static_cast<double>(e->tensor.numel());
+      }
+    out.push_back(count > 0 ? std::sqrt(square / count) : 0);
+  }
+  return out;
+}
+
+Result<SkipSet> SkipTask::chosen(const train::Params& params) {
+  const auto& candidates = subnets_.candidates();
+  const auto n = static_cast<int64_t>(candidates.size());
+  SkipSet out;
+  out.network = o_.network;
+  out.identity = candidates_identity(candidates);
+  out.variant = o_.variant;
+  out.adapters = o_.adapters;
+  out.seed = compute_.seed;
+  if (!o_.search) {
+    out.method = o_.set == "random" ? "random" : "given";
+    out.set = set_;
+  } else if (o_.method == "bandit") {
+    out.method = o_.method;
+    out.set = bandit_->chosen();
+    out.scores = bandit_->scores();
+    out.history = history_;
+  } else {
+    const LossOf loss = [&](const SkipNumbers& set) { return held_loss(params, set, 0, o_.choose_batches); };
+    const int64_t k = bandit_->options().skip;
+    auto choice = o_.method == "drop-one" ? drop_one_choice(n, k, loss)
+                  : o_.method == "greedy" ? greedy_choice(n, k, loss)
+                  : o_.method == "magnitude" ? Result<Choice>(smallest_choice(weight_sizes(params), k))
+                                             : exhaustive_choice(n, k, loss);
+    if (!choice) return fail(std::move(choice).error());
+    out.method = o_.method;
+    out.set = std::move(choice->set);
+    out.scores = std::move(choice->scores);
+  }
+  for (int64_t i : out.set) out.modules.push_back(candidates[static_cast<size_t>(i)].module);
+  return out;
+}
+
+// The scores and their history as the skip set that holds them; texts keep doubles exactly.
+train::State SkipTask::save() const {
+  train::State state;
+  if (!o_.search) return state;
+  SkipSet s;
+  s.scores = bandit_->scores();
+  s.history = history_;
+  state.texts["bandit"] = print_skip_set(s);
+  state.set("since_event", bandit_->since_event());
+  state.set("events", events_);
+  return state;
+}
+
+Status SkipTask::load(const train::State& state) {
+  if (!o_.search) return {};
+  const auto text = state.texts.find("bandit");
+  if (text == state.texts.end()) return fail(Code::invalid, "the checkpoint has no scores of the search");
+  HONE_TRY_ASSIGN(SkipSet s, parse_skip_set_file(text->second, "checkpoint"));
+  HONE_TRY_ASSIGN(const int64_t since, state.integer("since_event"));
+  HONE_TRY_ASSIGN(events_, state.integer("events"));
+  if (s.scores.size() != subnets_.candidates().size()) return fail(Code::invalid, "the checkpoint's scores are those of another network");
+  bandit_->restore(std::move(s.scores), since);
+  history_ = std::move(s.history);
+  begun_ = -1;
+  return {};
+}
+
+}  // namespace hone::methods
