@@ -86,6 +86,7 @@ Result<Outcome> run_search(const Options& o, const TextStyle& style) {
     if (!progress) progress.emplace("search", expected, "networks");
     progress->step(done, {{"best", best.score.accuracy}, {"MMACs", static_cast<double>(best.cost.counts.macs) / 1e6}});
   });
+  if (progress && result) progress->end(result->ended);
   progress.reset();
   if (!result) return fail(result.error());
   HONE_TRY_ASSIGN(Outcome outcome, present(search::search_report(*result, o.run), o.output, style));

@@ -74,6 +74,7 @@ ProgressStream ProgressStream::standard_error() {
 }
 
 struct Progress::State {
+  std::string why;  // it ended; empty: it has not, or was stopped
   std::string title, unit;
   int64_t total = 0, first = 0, done = 0;
   double per_step = 1;
@@ -179,10 +180,16 @@ Progress::~Progress() {
   if (!s.stream.write) return;
   const double at = s.now(), took = at - s.begun;
   const int64_t steps = s.done - s.first;
-  std::string out = fmt::format("{}: {}{}/{} in {}", clean_text(s.title), s.done < s.total ? "stopped at " : "", s.done, s.total, format_duration(took));
+  std::string out = s.why.empty() ? fmt::format("{}: {}{}/{} in {}", clean_text(s.title), s.done < s.total ? "stopped at " : "", s.done, s.total, format_duration(took))
+                                  : fmt::format("{}: {} {} in {}, {}", clean_text(s.title), s.done, s.unit, format_duration(took), clean_text(s.why));
   if (steps > 0 && took > 0) out += fmt::format(", {} {}/s", format_rate(static_cast<double>(steps) * s.per_step / took), s.unit);
   for (const auto& [name, value] : s.figures) out += fmt::format(", {} {:.4g}", clean_text(name), value);
   s.stream.write((s.terminal() ? "\r\x1b[K" : "") + out + "\n");
+}
+
+void Progress::end(const std::string& why) {
+  const std::lock_guard lock(state_->mutex);
+  state_->why = why;
 }
 
 void Progress::step(int64_t done, const std::vector<std::pair<std::string, double>>& figures) {

@@ -36,6 +36,8 @@ class Progress {
 
   // `done` steps are done by now, earlier processes' included. A terminal shows as many of the figures as fit.
   void step(int64_t done, const std::vector<std::pair<std::string, double>>& figures = {});
+  // The work is over, whatever its steps: the last line says so and why, not that it was stopped.
+  void end(const std::string& why);
   void say(const std::string& line);  // a whole line above the bar
 
  private:

@@ -1,4 +1,6 @@
 // NSGA-II (Deb, Pratap, Agarwal, Meyarivan 2002) over accuracy and the budget's first quantity.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -50,7 +52,7 @@ std::vector<Standing> standings(const std::vector<Point>& points) {
   return out;
 }
 
-Status search_front(const Plan& plan, const Scorer& scorer, Evaluator& evaluator, Screen& screen) {
+Result<std::string> search_front(const Plan& plan, const Scorer& scorer, Evaluator& evaluator, Screen& screen) {
   const SearchOptions& o = plan.options;
   Rng rng(static_cast<uint64_t>(o.seed));
   const Quantity quantity = plan.constraint.primary();
@@ -78,6 +80,7 @@ Status search_front(const Plan& plan, const Scorer& scorer, Evaluator& evaluator
   };
   auto ahead = [](const Standing& a, const Standing& b) { return a.rank != b.rank ? a.rank < b.rank : a.crowding > b.crowding; };
   std::vector<Standing> standing = stand();
+  std::string ended = fmt::format("all {} generations", o.generations);
   for (int64_t generation = 1; generation <= o.generations && population.size() > 1; ++generation) {
     screen.learn();
     auto parent = [&](Rng& r) {
@@ -93,7 +96,10 @@ Status search_front(const Plan& plan, const Scorer& scorer, Evaluator& evaluator
     const int64_t count = o.mutations + o.crossovers;
     HONE_TRY_ASSIGN(std::vector<Candidate> made, children(plan, evaluator, rng, count * screen.factor(), make));
     made = screen.keep(std::move(made), count);
-    if (made.empty()) break;
+    if (made.empty()) {
+      ended = fmt::format("no child of generation {} was new and within the budget", generation);
+      break;
+    }
     HONE_TRY_ASSIGN(const std::vector<int64_t> scored, evaluator(made));
     population.insert(population.end(), scored.begin(), scored.end());
     standing = stand();
@@ -107,7 +113,7 @@ Status search_front(const Plan& plan, const Scorer& scorer, Evaluator& evaluator
     standing = stand();
   }
   screen.learn();
-  return {};
+  return ended;
 }
 
 }  // namespace hone::search

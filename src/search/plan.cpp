@@ -117,7 +117,7 @@ std::optional<HoldOut> Screen::hold_out() const {
 }
 
 // The authors' evolution: the best of everything so far are parents, half of a generation are their mutations, half crossings.
-Status search_evolution(const Plan& plan, const Scorer& scorer, Evaluator& evaluator, Screen& screen) {
+Result<std::string> search_evolution(const Plan& plan, const Scorer& scorer, Evaluator& evaluator, Screen& screen) {
   const SearchOptions& o = plan.options;
   Rng rng(static_cast<uint64_t>(o.seed));
   std::vector<Candidate> first;
@@ -127,7 +127,8 @@ Status search_evolution(const Plan& plan, const Scorer& scorer, Evaluator& evalu
     std::sort(parents.begin(), parents.end(), [&](int64_t a, int64_t b) { return better(evaluator.entry(a), evaluator.entry(b)); });
     if (static_cast<int64_t>(parents.size()) > o.parents) parents.resize(static_cast<size_t>(o.parents));
     screen.learn();
-    if (generation > o.generations || parents.empty()) return {};
+    if (parents.empty()) return std::string("no member meets the budget");
+    if (generation > o.generations) return fmt::format("all {} generations", o.generations);
     auto parent = [&](Rng& r) { return parents[r.below(parents.size())]; };
     const MakeChild mutation = [&](Rng& r) {
       const int64_t p = parent(r);
@@ -141,7 +142,7 @@ Status search_evolution(const Plan& plan, const Scorer& scorer, Evaluator& evalu
     HONE_TRY_ASSIGN(std::vector<Candidate> crossings, children(plan, evaluator, rng, o.crossovers * screen.factor(), crossover));
     std::vector<Candidate> next = screen.keep(std::move(mutations), o.mutations);
     for (Candidate& c : screen.keep(std::move(crossings), o.crossovers)) next.push_back(std::move(c));
-    if (next.empty()) return {};  // a space so small that all of it was seen
+    if (next.empty()) return fmt::format("no child of generation {} was new and within the budget", generation);
     HONE_TRY_ASSIGN(const std::vector<int64_t> scored, evaluator(next));
     parents.insert(parents.end(), scored.begin(), scored.end());
   }

@@ -50,8 +50,9 @@ class Screen {
   std::optional<AccuracyPredictor> predictor_;
 };
 
-Status search_evolution(const Plan& plan, const Scorer& scorer, Evaluator& evaluator, Screen& screen);
-Status search_front(const Plan& plan, const Scorer& scorer, Evaluator& evaluator, Screen& screen);
+// Both say why they ended.
+Result<std::string> search_evolution(const Plan& plan, const Scorer& scorer, Evaluator& evaluator, Screen& screen);
+Result<std::string> search_front(const Plan& plan, const Scorer& scorer, Evaluator& evaluator, Screen& screen);
 
 // Ranks of non-dominated sorting (0: the front) and crowding distances, of points (accuracy to be high, cost to be low).
 struct Point {

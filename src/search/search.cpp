@@ -29,17 +29,17 @@ std::vector<std::pair<std::string, double>> numbers_of(const SearchOptions& o) {
 
 int64_t evaluations_of(const SearchOptions& o) { return o.population + o.generations * (o.mutations + o.crossovers); }
 
-Status search_random(const Plan& plan, const Scorer& scorer, Evaluator& evaluator) {
+Result<std::string> search_random(const Plan& plan, const Scorer& scorer, Evaluator& evaluator) {
   Rng rng(static_cast<uint64_t>(plan.options.seed));
   const int64_t wanted = plan.options.evaluations > 0 ? plan.options.evaluations : evaluations_of(plan.options);
   for (int64_t done = 0; done < wanted;) {
     std::vector<Candidate> batch;
     HONE_TRY(fill(plan, {scorer.space, scorer.weights, {}, {}}, evaluator, rng, std::min(kBatch, wanted - done), 0, batch));
-    if (batch.empty()) break;  // all there are
+    if (batch.empty()) return fmt::format("no further member within the budget was met in {} draws", plan.options.tries * std::min(kBatch, wanted - done) + 100);
     HONE_TRY(evaluator(batch));
     done += static_cast<int64_t>(batch.size());
   }
-  return {};
+  return fmt::format("all {} draws", wanted);
 }
 
 Status check_small(const Space& s) {
@@ -48,7 +48,7 @@ Status check_small(const Space& s) {
   return fail(Code::usage, fmt::format("the space {} has {:.3g} members, exhaustive search takes {} at most", s.name, size_estimate(s), kMostExhaustive), "--method exhaustive", "evolution, front or random search larger ones");
 }
 
-Status search_exhaustive(const Plan& plan, Evaluator& evaluator) {
+Result<std::string> search_exhaustive(const Plan& plan, Evaluator& evaluator) {
   std::vector<Candidate> batch;
   Status status;
   for_each_member(plan.space(), [&](const Member& m) {
@@ -63,7 +63,7 @@ Status search_exhaustive(const Plan& plan, Evaluator& evaluator) {
   });
   HONE_TRY(status);
   HONE_TRY(evaluator(batch));
-  return {};
+  return std::string("every member within the budget");
 }
 
 }  // namespace
@@ -128,12 +128,16 @@ Result<SearchResult> run_search(const Scorer& scorer, const SearchOptions& optio
   const int64_t expected = options.method == Method::random && options.evaluations > 0 ? options.evaluations : options.method == Method::exhaustive ? size(scorer.space).value_or(0) : evaluations_of(options);
   Evaluator evaluator(scorer, archive, expected, on_evaluated);
   Screen screen(plan, evaluator);
-  switch (options.method) {
-    case Method::evolution: HONE_TRY(search_evolution(plan, scorer, evaluator, screen)); break;
-    case Method::front: HONE_TRY(search_front(plan, scorer, evaluator, screen)); break;
-    case Method::random: HONE_TRY(search_random(plan, scorer, evaluator)); break;
-    case Method::exhaustive: HONE_TRY(search_exhaustive(plan, evaluator)); break;
-  }
+  auto run = [&]() -> Result<std::string> {
+    switch (options.method) {
+      case Method::evolution: return search_evolution(plan, scorer, evaluator, screen);
+      case Method::front: return search_front(plan, scorer, evaluator, screen);
+      case Method::random: return search_random(plan, scorer, evaluator);
+      case Method::exhaustive: return search_exhaustive(plan, evaluator);
+    }
+    return fail(Code::failed, "no such method");
+  };
+  HONE_TRY_ASSIGN(result.ended, run());
   if (options.method == Method::random || options.method == Method::exhaustive) screen.learn();
   result.hold_out = screen.hold_out();
   result.entries.assign(archive.entries().begin(), archive.entries().begin() + static_cast<ptrdiff_t>(evaluator.done()));
@@ -142,6 +146,15 @@ Result<SearchResult> run_search(const Scorer& scorer, const SearchOptions& optio
   result.front = pareto_front(result.entries, result.ranked, [&](const Entry& e) { return plan.constraint.amount(e.cost, result.quantity); });
   std::sort(result.ranked.begin(), result.ranked.end(), [&](int64_t a, int64_t b) { return better(result.entries[static_cast<size_t>(a)], result.entries[static_cast<size_t>(b)]); });
   return result;
+}
+
+std::pair<double, double> interval(double share, int64_t n) {
+  constexpr double z = 1.959964;
+  if (n < 1) return {0, 1};
+  const auto count = static_cast<double>(n);
+  const double scale = 1 + z * z / count, middle = (share + z * z / (2 * count)) / scale;
+  const double half = z / scale * std::sqrt(std::max(0.0, share * (1 - share)) / count + z * z / (4 * count * count));
+  return {std::max(0.0, middle - half), std::min(1.0, middle + half)};
 }
 
 std::vector<int64_t> pareto_front(const std::vector<Entry>& entries, const std::vector<int64_t>& among, const std::function<double(const Entry&)>& cost) {

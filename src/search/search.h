@@ -66,8 +66,12 @@ struct SearchResult {
   Quantity quantity = Quantity::macs;   // of the front
   size_t found = 0;                     // entries that the archive held already
   std::optional<HoldOut> hold_out;      // of the predictor, at the end
+  std::string ended;                    // why: "all 40 generations"
   std::vector<std::string> notes;
 };
+
+// Ends of the 95 % interval of a share that was seen in n of them (Wilson, 1927).
+std::pair<double, double> interval(double share, int64_t n);
 
 // Called after every evaluation, from one thread at a time: how many are done, how many are expected, the best so far.
 using OnEvaluated = std::function<void(int64_t done, int64_t expected, const Entry& best)>;

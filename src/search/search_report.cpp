@@ -88,14 +88,15 @@ constexpr size_t kTop = 50, kPoints = 1500;
 Table member_table(const char* key, const char* title, const SearchResult& r, const std::vector<int64_t>& which, size_t most) {
   const Space& s = r.header.space;
   const Costs costs(s, r.entries[0].cost);
-  Table t{key, title, {{"n", "line"}, {"accuracy", "accuracy", Unit::share}, {"loss", "loss", Unit::none, false, kJson | kCsv | kHtml}}};
+  Table t{key, title, {{"n", "line"}, {"accuracy", "accuracy", Unit::share}, {"low", "from", Unit::share}, {"high", "to", Unit::share}, {"loss", "loss", Unit::none, false, kJson | kCsv | kHtml}}};
   costs.columns(t);
   for (const char* name : {"origin", "generation"}) t.columns.push_back({name, name});
   t.columns.push_back({"parents", "parents", Unit::none, false, kJson | kHtml});
   t.columns.push_back({"encoding", "encoding"});
   for (size_t i = 0; i < std::min(most, which.size()); ++i) {
     const Entry& e = r.entries[static_cast<size_t>(which[i])];
-    std::vector<Cell>& row = add_row(t, e.index, e.score.accuracy, e.score.loss);
+    const auto [low, high] = interval(e.score.accuracy, e.score.images);
+    std::vector<Cell>& row = add_row(t, e.index, e.score.accuracy, low, high, e.score.loss);
     costs.cells(row, e.cost);
     row.emplace_back(e.origin);
     row.emplace_back(e.generation);
@@ -107,11 +108,16 @@ Table member_table(const char* key, const char* title, const SearchResult& r, co
 
 // Points of the chart: the front, the bank, a share of the rest, and published networks.
 void add_chart(Report& report, const SearchResult& r) {
-  Table points{"points", "Points of the chart", {{"name", "member"}, {"group", "group"}, cost_column(r.quantity), {"accuracy", "accuracy", Unit::share}}, {}, true, kHtml};
+  Table points{"points", "Points of the chart", {{"name", "member"}, {"group", "group"}, cost_column(r.quantity), {"accuracy", "accuracy", Unit::share}, {"low", "from", Unit::share}, {"high", "to", Unit::share}}, {}, true, kHtml};
   Table line{"front_line", "Front", {{"name", "name"}, {"x", "x"}, {"y", "y"}}, {}, true, kHtml};
   const std::set<int64_t> front(r.front.begin(), r.front.end());
   const size_t step = std::max<size_t>(1, r.entries.size() / kPoints);
-  auto add = [&](const Entry& e, const char* group, bool named = false) { add_row(points, named ? fmt::format("{}", e.index) : std::string(), std::string(group), cost_of(e, r.quantity), e.score.accuracy); };
+  auto add = [&](const Entry& e, const char* group, bool named = false) {
+    add_row(points, named ? fmt::format("{}", e.index) : std::string(), std::string(group), cost_of(e, r.quantity), e.score.accuracy);
+    const auto [low, high] = interval(e.score.accuracy, e.score.images);
+    points.rows.back().resize(6);
+    if (named) points.rows.back()[4].emplace<double>(low), points.rows.back()[5].emplace<double>(high);
+  };
   for (const Entry& e : r.entries) {
     if (front.contains(e.index) || e.origin == "bank") continue;
     if (static_cast<size_t>(e.index) % step == 0) add(e, "evaluated");
@@ -125,9 +131,9 @@ void add_chart(Report& report, const SearchResult& r) {
   }
   const bool published = comparable(r.header.space, r.quantity);
   if (published)
-    for (const Published& p : kPublished) add_row(points, std::string(p.name), std::string("published"), p.macs, p.accuracy);
-  report.parts.push_back(Chart{.kind = Chart::Kind::scatter, .title = "Accuracy against cost", .caption = fmt::format("With the weights that the supernet lends, on {} pictures of the split {}.{}", r.entries[0].score.images, r.header.split, published ? " Published networks were trained by their authors." : ""),
-                               .table = "points", .label = "name", .group = "group", .x = "cost", .y = "accuracy", .log_x = true, .lines = "front_line"});
+    for (const Published& p : kPublished) add_row(points, std::string(p.name), std::string("published"), p.macs, p.accuracy), points.rows.back().resize(6);
+  report.parts.push_back(Chart{.kind = Chart::Kind::scatter, .title = "Accuracy against cost", .caption = fmt::format("With the weights that the supernet lends, on {} pictures of the split {}; bars are 95 % intervals of the front.{}", r.entries[0].score.images, r.header.split, published ? " Published networks were trained by their authors." : ""),
+                               .table = "points", .label = "name", .group = "group", .x = "cost", .y = "accuracy", .low = "low", .high = "high", .log_x = true, .lines = "front_line"});
   report.parts.push_back(std::move(points));
   report.parts.push_back(std::move(line));
 
@@ -151,7 +157,7 @@ Report search_report(const SearchResult& r, const std::string& run) {
   report.title = run;
   report.subtitle = fmt::format("{} search of {}{}", r.header.method, r.header.space.name, r.header.budget.empty() ? "" : " within " + r.header.budget);
   report.parts.push_back(Facts{"", "", {{"run", "run", run}, {"method", "method", r.header.method, Unit::none, "", kJson}, {"budget", "budget", r.header.budget, Unit::none, "", kJson}, {"space", "space", r.header.space.name},
-                                        {"seed", "seed", r.header.seed}, {"split", "split", r.header.split}, {"evaluated", "members evaluated", static_cast<int64_t>(r.entries.size())},
+                                        {"seed", "seed", r.header.seed}, {"split", "split", r.header.split}, {"evaluated", "members evaluated", static_cast<int64_t>(r.entries.size())}, {"ended", "ended after", r.ended},
                                         {"from_archive", "of them in the archive before", static_cast<int64_t>(r.found)}, {"archive", "archive", r.path}}});
   for (const std::string& note : r.notes) report.parts.push_back(Note{Note::Level::info, note});
   if (r.ranked.empty()) {
@@ -160,9 +166,13 @@ Report search_report(const SearchResult& r, const std::string& run) {
   }
   const Entry& best = r.entries[static_cast<size_t>(r.ranked[0])];
   Facts facts{"best", "Best", {{"accuracy", "accuracy", best.score.accuracy, Unit::share}, {"loss", "loss", best.score.loss}, {"images", "pictures", best.score.images}}, true};
+  const auto [low, high] = interval(best.score.accuracy, best.score.images);
+  facts.facts[0].note = fmt::format("{:.1f} to {:.1f} %", 100 * low, 100 * high);
   Costs(r.header.space, best.cost).facts(facts.facts, best.cost);
   report.parts.push_back(std::move(facts));
   report.parts.push_back(Facts{"best", "", {{"origin", "from", best.origin}, {"generation", "generation", best.generation}, {"encoding", "encoding", encoding(r.header.space, best.member)}}});
+  if (best.score.images > 0)
+    report.parts.push_back(Note{Note::Level::info, fmt::format("{} pictures tell accuracies to +- {:.1f} %: members that lie closer are not told apart, and the best of many is flattered", best.score.images, 50 * (high - low))});
   if (r.hold_out)
     report.parts.push_back(Facts{"predictor", "Predictor, on members that it has not seen", {{"members", "members", static_cast<int64_t>(r.hold_out->n)}, {"mean_abs", "mean error of accuracy", r.hold_out->mean_abs, Unit::share},
                                                                                              {"spread", "of guessing the mean", r.hold_out->spread, Unit::share}, {"worst", "worst", r.hold_out->worst, Unit::share}, {"spearman", "rank correlation", r.hold_out->spearman}}});

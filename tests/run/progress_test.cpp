@@ -36,6 +36,17 @@ std::string bare(const std::string& text) {
   return out;
 }
 
+TEST(Progress, WorkThatEndsEarlySaysWhy) {
+  Seen seen;
+  {
+    Progress p("search", 1560, "networks", 1, 0, seen.stream(false));
+    seen.clock += 2;
+    p.step(694);
+    p.end("no child was new");
+  }
+  EXPECT_EQ(seen.text, "search: 694 networks in 2.0 s, no child was new, 347 networks/s\n");
+}
+
 TEST(Progress, PlainLinesEveryTenSecondsAndAtTheEnd) {
   Seen seen;
   {

@@ -153,6 +153,7 @@ TEST_F(Search, TheFrontNearsThatOfExhaustiveSearch) {
     if (!dominated) expected.insert(a.index);
   }
   EXPECT_EQ(std::set<int64_t>(all->front.begin(), all->front.end()), expected);
+  EXPECT_EQ(all->ended, "every member within the budget");
 
   SearchOptions o = small_search(Method::front, "");
   o.generations = 18;  // 912 of 2916 members
@@ -177,6 +178,17 @@ TEST_F(Search, TheFrontNearsThatOfExhaustiveSearch) {
   const auto random = run_search(scorer, o, folder);
   ASSERT_TRUE(random);
   EXPECT_GT(area(*front), area(*random));
+}
+
+// Wilson's interval: 81 of 263 gives 0.2553 to 0.3662 (Newcombe 1998, table I); the ends stay within 0 and 1.
+TEST(SearchReport, IntervalOfAShare) {
+  const auto [low, high] = interval(81.0 / 263, 263);
+  EXPECT_NEAR(low, 0.2553, 5e-5);
+  EXPECT_NEAR(high, 0.3662, 5e-5);
+  EXPECT_NEAR(interval(0, 10).first, 0, 1e-12);
+  EXPECT_NEAR(interval(0, 10).second, 0.2775, 5e-5);
+  EXPECT_DOUBLE_EQ(interval(1, 10).second, 1);
+  EXPECT_EQ(interval(0.5, 0), (std::pair<double, double>{0, 1}));
 }
 
 TEST(Nsga, StandingsAreThoseOfTheDefinition) {
