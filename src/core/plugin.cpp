@@ -3,11 +3,24 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <filesystem>
 
 namespace hone {
 
 namespace fs = std::filesystem;
+
+namespace {
+
+// libgomp, which libtorch's threads come from, lets a thread that waits for the others spin for milliseconds. On a machine that
+// somebody else uses too, a thread that has lost its processor then keeps the rest burning theirs (a step took 50 times as
+// long). A thousand turns are some ten microseconds, longer than what kernels wait for each other on a free machine. libgomp reads
+// this when it is loaded; what the user has set stands.
+void wait_briefly() {
+  if (!std::getenv("OMP_WAIT_POLICY")) ::setenv("GOMP_SPINCOUNT", "1000", 0);
+}
+
+}  // namespace
 
 Result<void*> plugin_symbol(const std::string& plugin, const char* name) {
   std::error_code ec;
@@ -16,6 +29,7 @@ Result<void*> plugin_symbol(const std::string& plugin, const char* name) {
   const std::string file = "lib" + plugin + ".so";
   for (const fs::path& path : {folder / file, folder.parent_path() / "lib" / file}) {
     if (!fs::exists(path, ec)) continue;
+    wait_briefly();
     // Local: symbols of torch and protobuf must not mix with the program's. Now: what is missing shows here, not in a run.
     void* library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (!library) return fail(Code::failed, fmt::format("cannot be loaded: {}", ::dlerror()), path, "was the Python environment that holds torch moved? scripts/setup makes it again, then build again");
