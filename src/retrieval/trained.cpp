@@ -150,6 +150,13 @@ Result<Network> skip_net(OpenRun& run) {
   NamedTensors tensors;
   HONE_TRY(read_weights(run.dir, checkpoint, sha256, tensors));
   HONE_TRY_ASSIGN(Network network, open_network(resolution > 0 ? fmt::format("{}@{}", name, resolution) : name));
+  if (network.arch && !r.text("questions.path", "", "").empty()) {  // the data decided its texts
+    network.arch->options["text_length"] = r.integer("questions.text_length", 24, "", 4, 512);
+    network.arch->options["text_mask"] = true;
+    for (const auto& [tensor, value] : tensors)
+      if (tensor.ends_with("word_embeddings.weight") && !value.shape.empty()) network.arch->options["vocabulary"] = value.shape[0];
+    HONE_TRY_ASSIGN(network.graph, build(*network.arch));
+  }
   if (network.arch) {
     network.arch->head.classes = classes_of(network.graph, network.arch->head.classes, tensors);
     HONE_TRY_ASSIGN(network.graph, build(*network.arch));

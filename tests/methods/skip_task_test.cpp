@@ -245,6 +245,40 @@ TEST(SkipTask, TrainingHoldsNothingOfWhatIsLeftOut) {
   EXPECT_EQ(SkipTask::make(o, compute(), nullptr).error().code, Code::usage);
 }
 
+TEST(SkipTask, QuestionsAboutPictures) {
+  for (const char* net : {"vilt/tiny-vqa", "meter/tiny-vqa"}) {
+    SkipOptions o = small_search();
+    o.network = net;
+    o.resolution = 0;
+    o.held = 0.2;
+    o.questions.path = "procedural";
+    o.questions.images = 40;
+    o.questions.batch = 8;
+    o.questions.val_batch = 8;
+    auto one = SkipTask::make(o, compute(), nullptr), other = SkipTask::make(o, compute(), nullptr);
+    ASSERT_TRUE(one) << one.error().text();
+    for (const auto& e : (*one)->params().entries()) {
+      if (e.name.find("encoder.layer") != std::string::npos && !is_adapter(e.name)) EXPECT_FALSE(e.trainable) << e.name;
+      if (e.name.find("pooler") != std::string::npos && e.name.find("text_transformer") == std::string::npos) EXPECT_TRUE(e.trainable) << e.name;
+    }
+    for (int64_t step = 0; step < 6; ++step) {
+      auto whole = (*one)->forward(step, 0, 1);
+      ASSERT_TRUE(whole) << whole.error().text();
+      EXPECT_TRUE(std::isfinite(whole->total.item<double>()));
+      ASSERT_TRUE((*other)->forward(step, 0, 1));
+    }
+    EXPECT_EQ((*one)->bandit().scores(), (*other)->bandit().scores());
+    const auto metrics = (*one)->validate((*one)->params());
+    ASSERT_TRUE(metrics) << metrics.error().text();
+    EXPECT_EQ((*one)->unit(), "questions");
+  }
+  SkipOptions o = small_search();
+  o.network = "vilt/tiny-nlvr2";
+  o.questions.path = "procedural";
+  o.questions.images = 40;
+  EXPECT_EQ(SkipTask::make(o, compute(), nullptr).error().code, Code::usage);  // two pictures, the questions have one
+}
+
 TEST(SkipTask, OtherMethodsChooseOnTheSameSupernet) {
   for (const char* method : {"drop-one", "greedy", "magnitude", "exhaustive"}) {
     SkipOptions o = small_search();

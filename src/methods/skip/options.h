@@ -1,13 +1,13 @@
-// Recipe keys of task skip: [network], [skip], [adapters], [data], [augment], [loss] and [batch_norm]; docs/skipping.md.
+// Recipe keys of task skip: [network], [skip], [adapters], [questions] or [data] and [augment], [loss] and [batch_norm]; docs/skipping.md.
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "methods/skip/bandit.h"
+#include "methods/skip/source.h"
 #include "rewrite/adapters.h"
 #include "run/recipe.h"
-#include "train/pictures.h"
 #include "train/loop.h"
 
 namespace hone::methods {
@@ -26,7 +26,8 @@ struct SkipOptions {
   std::vector<std::string> trainable;
 
   Adapters adapters;
-  train::PictureOptions pictures;
+  train::PictureOptions pictures;  // where there are no questions
+  QuestionTrainOptions questions;  // with a path: questions about pictures
   double label_smoothing = 0;
   bool bn_freeze = true;
   double bn_momentum = 0.1;

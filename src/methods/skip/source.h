@@ -39,10 +39,23 @@ class ExampleSource {
   virtual std::string unit() const { return "images"; }
   virtual DataFacts facts() const = 0;
   virtual std::vector<std::string> notes() const = 0;
+  // What must be kept with the weights, as files of the run: the vocabulary of texts, the answers in the head's order.
+  virtual std::vector<std::pair<std::string, std::string>> files() const { return {}; }
 };
 
 // Labelled images for a network with one square RGB input. `held` is the share of training images kept for rewards.
 Result<std::unique_ptr<ExampleSource>> image_source(train::PictureOptions options, int64_t resolution, double held, uint64_t seed);
+
+// Questions about pictures, for ViLT and METER. `held` is the share of pictures whose questions are kept for rewards.
+struct QuestionTrainOptions {
+  std::string path;                 // "procedural", or a folder as in data/question_sets.h
+  std::string train = "train", val = "val";
+  std::string tokenizer;            // vocabulary files; empty: WordPiece learnt from the training texts
+  int64_t images = 1000;            // procedural: pictures to draw
+  int64_t vocabulary = 512, text_length = 24;
+  int64_t batch = 32, val_batch = 64;
+};
+Result<std::unique_ptr<ExampleSource>> question_source(const QuestionTrainOptions& options, double held, uint64_t seed);
 
 // Mean over the batch: cross-entropy for classes; for scores the binary cross-entropy summed over classes (VQA's loss).
 at::Tensor loss_of(const at::Tensor& logits, const at::Tensor& targets, double label_smoothing);

@@ -49,8 +49,14 @@ Result<std::unique_ptr<SkipTask>> SkipTask::make(const SkipOptions& options, con
   task->o_ = options;
   task->compute_ = compute;
   task->run_ = run;
-  HONE_TRY_ASSIGN(task->source_, image_source(options.pictures, options.resolution, options.held, compute.seed));
+  if (options.questions.path.empty()) {
+    HONE_TRY_ASSIGN(task->source_, image_source(options.pictures, options.resolution, options.held, compute.seed));
+  } else {
+    HONE_TRY_ASSIGN(task->source_, question_source(options.questions, options.held, compute.seed));
+  }
   HONE_TRY(task->open());
+  if (run)
+    for (const auto& [name, contents] : task->source_->files()) HONE_TRY(run->write(name, contents));
   return task;
 }
 
