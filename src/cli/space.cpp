@@ -1,6 +1,7 @@
 // hone space list, show, sample: search spaces, and members drawn from them.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <unordered_set>
@@ -16,7 +17,7 @@ namespace {
 
 struct Options {
   std::string space;
-  std::optional<std::string> budget, folder;
+  std::optional<std::string> budget, folder, device;
   std::optional<int64_t> count, seed, draws;
   bool toml = false;
   Output output;
@@ -26,7 +27,9 @@ Result<Outcome> show(const Options& o, const TextStyle& style) {
   if (o.draws && (*o.draws < 100 || *o.draws > 10'000'000)) return fail(Code::usage, fmt::format("{} draws, expected 100 to 10000000", *o.draws), "--draws");
   HONE_TRY_ASSIGN(const space::Space s, space::open_space(o.space));
   if (o.toml) return Outcome{space::print_space(s), 0, ""};
-  HONE_TRY_ASSIGN(const Report report, search::show_space(s, o.draws.value_or(20000), static_cast<uint64_t>(o.seed.value_or(1))));
+  const auto seed = static_cast<uint64_t>(o.seed.value_or(1));
+  HONE_TRY_ASSIGN(Report report, search::show_space(s, o.draws.value_or(20000), seed));
+  if (o.device) HONE_TRY(search::add_device(report, s, *o.device, std::min<int64_t>(o.draws.value_or(3000), 10000), seed));
   return present(report, o.output, style);
 }
 
@@ -99,9 +102,10 @@ Command space_show_command() {
   c.arguments = {{"SPACE", &o->space, "a preset's name (hone space list) or a .toml file (docs/space.md)"}};
   c.options.push_back({"--draws", "N", &o->draws, "members drawn for quantiles and the histogram, 20000 unless told"});
   c.options.push_back({"--seed", "S", &o->seed, "of the draws, 1 unless told"});
+  c.options.push_back({"--device", "TABLE", &o->device, "also which choices are fast on the device of this table (hone device build)"});
   c.options.push_back({"--toml", "", &o->toml, "the space as a file, to start one of your own from"});
   add_output(c, o->output, true, true);
-  c.examples = {{"hone space show elasticvit", "the published space of ElasticViT"}, {"hone space show small-vit --toml", "a file to start from"}};
+  c.examples = {{"hone space show elasticvit", "the published space of ElasticViT"}, {"hone space show small-vit --toml", "a file to start from"}, {"hone space show elasticvit --device laptop.json --html elasticvit.html", "what is fast on a device, with pictures"}};
   c.run = [o](const TextStyle& style) { return show(*o, style); };
   return c;
 }

@@ -301,6 +301,15 @@ Result<Constraint> Constraint::make(const Space& space, const std::string& text)
   return Constraint(std::move(state));
 }
 
+Result<Constraint> Constraint::on_device(const Space& space, const std::string& path) {
+  HONE_TRY_ASSIGN(CostTable table, CostTable::make(space));
+  auto state = std::make_unique<State>(State{space, std::move(table), {}, {}, false, {}, {}});
+  HONE_TRY_ASSIGN(const DeviceTable device, read_table(path));
+  HONE_TRY_ASSIGN(state->predictor, Predictor::fit(device, TimeModel::table));
+  state->blocks = has_blocks(to_arch(space, smallest(space), "member"));
+  return Constraint(std::move(state));
+}
+
 const Space& Constraint::space() const { return state_->space; }
 const CostTable& Constraint::table() const { return state_->table; }
 const Budget& Constraint::budget() const { return state_->budget; }

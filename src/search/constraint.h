@@ -25,6 +25,8 @@ class Constraint {
   // Opens the device table of a latency limit; percentages are of the space's largest member. With an empty text nothing is
   // limited. A budget that no member meets: Code::budget_not_met with the space's own minimum (exact for additive quantities).
   static Result<Constraint> make(const space::Space& space, const std::string& budget);
+  // Nothing is limited, and costs have the latency that a device table predicts.
+  static Result<Constraint> on_device(const space::Space& space, const std::string& table);
   Constraint(Constraint&&) noexcept;
   Constraint& operator=(Constraint&&) noexcept;
   ~Constraint();

@@ -36,8 +36,11 @@ std::vector<double> solve(std::vector<double> a, std::vector<double> b) {
   return b;
 }
 
-// Ridge weights for standardised inputs with a last column of ones, which is not shrunk.
-std::vector<double> ridge(const std::vector<std::vector<double>>& x, const std::vector<double>& y, double lambda) {
+double dot(const std::vector<double>& a, const std::vector<double>& b) { return std::inner_product(a.begin(), a.end(), b.begin(), 0.0); }
+
+}  // namespace
+
+std::vector<double> ridge_weights(const std::vector<std::vector<double>>& x, const std::vector<double>& y, double lambda) {
   const size_t n = x[0].size();
   std::vector<double> a(n * n, 0), b(n, 0);
   for (size_t r = 0; r < x.size(); ++r)
@@ -51,10 +54,6 @@ std::vector<double> ridge(const std::vector<std::vector<double>>& x, const std::
   }
   return solve(std::move(a), std::move(b));
 }
-
-double dot(const std::vector<double>& a, const std::vector<double>& b) { return std::inner_product(a.begin(), a.end(), b.begin(), 0.0); }
-
-}  // namespace
 
 std::string_view name(PredictorKind kind) { return kind == PredictorKind::ridge ? "ridge" : kind == PredictorKind::mlp ? "mlp" : "none"; }
 
@@ -108,7 +107,7 @@ AccuracyPredictor AccuracyPredictor::fit(PredictorKind kind, const std::vector<s
     y.push_back((accuracy[r] - p.target_mean_) / p.target_scale_);
   }
   if (kind == PredictorKind::ridge) {
-    p.weights_ = ridge(x, y, 1 + 0.01 * n);
+    p.weights_ = ridge_weights(x, y, 1 + 0.01 * n);
     return p;
   }
   // Full-batch Adam (Kingma and Ba, 2015) on a tanh layer.

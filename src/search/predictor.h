@@ -16,6 +16,9 @@ std::string_view name(PredictorKind kind);
 // Resolution; of each stage width, depth, and the mean of each gene over its blocks; logarithms of MACs and parameters.
 std::vector<double> features_of(const space::Space& space, const space::Member& member, const MemberCost& cost);
 
+// Least squares with a ridge of `lambda` on every weight but the last: rows of x end with a one.
+std::vector<double> ridge_weights(const std::vector<std::vector<double>>& x, const std::vector<double>& y, double lambda);
+
 class AccuracyPredictor {
  public:
   // At least two examples of the same length. `kind` is not none.

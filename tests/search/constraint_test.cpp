@@ -75,15 +75,15 @@ TEST(Constraint, WithoutLimitsEverythingMeets) {
 }
 
 // A table of an invented device: rows of every kind, whole networks that take a constant more than their blocks.
-std::string write_device(const std::string& path) {
+std::string write_device(const std::string& path, double kernel_5 = 1) {
   DeviceTable t;
   t.device.name = "invented";
   t.device.threads = 1;
   t.space = "elasticvit";
   std::set<hone::Block> seen;
-  auto ms = [](const hone::Block& b) {
+  auto ms = [kernel_5](const hone::Block& b) {
     const BlockWork w = work_of(b);
-    return 0.01 + 0.05 * w.macs + 0.2 * w.elements;
+    return (0.01 + 0.05 * w.macs + 0.2 * w.elements) * (b.kind == "mobile" && b.sizes[5] == 5 ? kernel_5 : 1);
   };
   Rng rng(9);
   for (int i = 0; i < 150; ++i) {
@@ -132,6 +132,35 @@ TEST(Constraint, LatencyOfADeviceTable) {
   const auto foreign = Constraint::make(open_space("ofa-mobilenetv3").value(), "latency<20ms@" + path);
   ASSERT_FALSE(foreign);
   EXPECT_NE(foreign.error().message.find("no row of kind"), std::string::npos) << foreign.error().text();
+  std::filesystem::remove(path);
+}
+
+// On a device where kernels of 5 take three times as long, the regression says so of every stage that has them.
+TEST(SpaceReport, WhichChoicesAreFastOnADevice) {
+  const std::string path = (std::filesystem::temp_directory_path() / ("hone_device_" + std::to_string(getpid()) + ".json")).string();
+  write_device(path, 3);
+  Report report;
+  const Status added = add_device(report, published_space(), path, 1500);
+  ASSERT_TRUE(added) << added.error().text();
+  const Table* choices = report.table("choices");
+  ASSERT_NE(choices, nullptr);
+  int found = 0;
+  for (const auto& row : choices->rows)
+    if (row[1] == Cell(std::string("kernel"))) {
+      ++found;
+      EXPECT_EQ(std::get<double>(row[3]) > 0, std::get<int64_t>(row[2]) == 5) << std::get<std::string>(row[0]);
+    }
+  EXPECT_EQ(found, 6);
+  const Table* fastest = report.table("fastest");
+  ASSERT_NE(fastest, nullptr);
+  EXPECT_EQ(fastest->rows.size(), 6u);
+  for (const auto& row : fastest->rows) {
+    EXPECT_LT(std::get<double>(row[1]), std::get<double>(row[2]));
+    EXPECT_LT(std::get<double>(row[2]), std::get<double>(row[3]));
+    EXPECT_TRUE(parse_member(published_space(), std::get<std::string>(row[4]), "fastest"));
+  }
+  EXPECT_NE(to_html(report).find("Time against MACs"), std::string::npos);
+  EXPECT_FALSE(add_device(report, published_space(), "/nowhere.json"));
   std::filesystem::remove(path);
 }
 
