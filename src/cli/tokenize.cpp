@@ -75,7 +75,7 @@ Result<std::vector<std::string>> texts_of(const std::string& source) {
     HONE_TRY_ASSIGN(const std::string contents, read_file(source, size_t{1} << 30));
     return lines_of(contents);
   }
-  HONE_TRY_ASSIGN(const QuestionSet set, source == "procedural" ? procedural_questions({.images = 2000}) : open_questions(source));
+  HONE_TRY_ASSIGN(const QuestionSet set, source == "procedural" ? procedural_questions({.images = 5000}) : open_questions(source));
   // Of the first split: a vocabulary is learnt, so it must not see what is measured with.
   std::vector<std::string> out;
   for (const uint32_t q : set.splits[0].questions) out.push_back(set.questions[q].text);
