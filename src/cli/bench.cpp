@@ -157,6 +157,7 @@ Command bench_command() {
   c.arguments.push_back({"NET", &o->nets, "names of networks, or .onnx, .toml, .hone and .json files"});
   add_bindings(c, o->network);
   add_space(c, o->network.space);
+  add_member(c, o->network);
   add_timing(c, o->timing, "of measuring at most (default: 5 for each network); it ends before when every median is known to 0.5 %");
   add_output(c, o->output, true, true);
   c.examples = {{"hone bench timm/mobilenetv2_100 timm/efficientnet_b0 elasticvit/S1", "three networks, one thread"},

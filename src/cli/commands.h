@@ -21,6 +21,8 @@ Command pick_command();
 Command space_list_command();
 Command space_show_command();
 Command space_sample_command();
+Command supernet_eval_command();
+Command supernet_conflict_command();
 Command runs_command();
 Command runs_show_command();
 Command runs_compare_command();

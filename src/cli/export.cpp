@@ -14,6 +14,7 @@
 #include "formats/onnx_read.h"
 #include "formats/onnx_write.h"
 #include "ir/infer.h"
+#include "retrieval/trained.h"
 #include "rewrite/engine_form.h"
 #include "rewrite/fold_bn.h"
 #include "rewrite/weights.h"
@@ -61,18 +62,23 @@ Result<Outcome> run(const Options& o, const TextStyle& style) {
   if (o.int8 && !o.engine) return fail(Code::usage, "is a choice of an engine's form", "--int8-rows", "give --for openvino or --for onnxruntime, too");
   HONE_TRY(check_writable(*o.out, o.output.force));
   if (o.card) HONE_TRY(check_card(*o.card, o.output.force));
-  HONE_TRY_ASSIGN(Network network, open(o.network));
+  NetworkOptions asked = o.network;
+  asked.calibrated = true;
+  const auto task = task_of(o.network.net);
+  const bool supernet = task && *task == "supernet";
+  if (supernet) asked.member = o.arch;
+  HONE_TRY_ASSIGN(Network network, open(asked));
   const auto seed = static_cast<uint64_t>(o.seed.value_or(0));
   std::vector<std::string> unused;
   std::string matched;
   NamedTensors tensors;
-  if (o.arch) {
+  if (o.arch && !supernet) {
     HONE_TRY_ASSIGN(network, with_arch(network, o, tensors));
   }
   if (o.weights) {
     HONE_TRY_ASSIGN(tensors, read_checkpoint(*o.weights));
   }
-  const bool tensors_given = !tensors.empty();
+  const bool tensors_given = !tensors.empty() || (o.arch && supernet);
   const std::string source = o.weights.value_or(o.network.net);
   if (!tensors.empty()) {
     Renamed renamed = to_names_of(network.graph, std::move(tensors));
@@ -166,7 +172,7 @@ Command export_command() {
   add_space(c, o->network.space);
   c.options.push_back({"-o,--output", "OUT.onnx", &o->out, "the file to write"});
   c.options.push_back({"--weights", "FILE", &o->weights, "a .safetensors, .pt or .pth checkpoint; names of another library are translated, or matched by order and shape"});
-  c.options.push_back({"--arch", "FILE", &o->arch, "build this stage table, a variant of NET's own (arch.toml), with NET's weights or those of --weights"});
+  c.options.push_back({"--arch", "FILE", &o->arch, "build this stage table, a variant of NET's own (arch.toml), with NET's weights or those of --weights; of a supernet run, the member with this encoding (.json)"});
   c.options.push_back({"--bgr", "", &o->bgr, "the weights were trained on BGR images, as pycls does: reverse the first convolution's input channels, so that the file takes RGB"});
   c.options.push_back({"--input", "[NAME=]SHAPE", &o->network.inputs, "shape of an input, as in 1x3x224x224"});
   c.options.push_back({"--batch", "N", &o->network.batch, "batch size"});

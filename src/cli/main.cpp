@@ -38,9 +38,7 @@ TextStyle text_style() {
 
 std::string overview() {
   std::string out = "hone fits neural networks to a compute budget.\n\nusage: hone COMMAND [arguments]\n\ncommands:\n";
-  size_t width = 0;
-  for (const Entry& e : commands()) width = std::max(width, e.name.size() + 2);
-  for (const Entry& e : commands()) out += fmt::format("  {:<{}}{}\n", e.name, width, e.summary);
+  for (const Entry& e : commands()) out += fmt::format("  {:<19}{}\n", e.name, e.summary);
   out +=
       "\nNET is a network's name (hone zoo lists them), an .onnx file, an arch .toml, a .hone graph, a .json encoding or a run directory.\n"
       "hone COMMAND --help says more and shows examples; hone --version prints the version.\n"

@@ -2,8 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+#include <memory>
+
+#include "core/file.h"
+#include "core/plugin.h"
 #include "ir/infer.h"
 #include "ir/recognise.h"
+#include "methods/plugin_api.h"
 #include "retrieval/trained.h"
 
 namespace hone::cli {
@@ -26,6 +32,40 @@ Result<Bindings> bindings(const NetworkOptions& options) {
   return out;
 }
 
+bool supernet_run(const std::string& net) {
+  std::error_code ec;
+  if (!std::filesystem::exists(std::filesystem::path(net) / "recipe.toml", ec)) return false;
+  const auto task = task_of(net);
+  return task && *task == "supernet";
+}
+
+// A file with a member's encoding (.json) or stage table (.toml).
+Result<space::Member> read_member(const space::Space& space, const std::string& file) {
+  if (file.ends_with(".toml")) {
+    HONE_TRY_ASSIGN(const Network network, open_network(file));
+    if (!network.arch) return fail(Code::usage, "has no stage table", file);
+    return space::member_of(space, *network.arch);
+  }
+  HONE_TRY_ASSIGN(const std::string text, read_file(file, size_t{1} << 20));
+  return space::parse_member(space, text, file);
+}
+
+Result<Network> member_of_run(const NetworkOptions& o) {
+  HONE_TRY_ASSIGN(void* symbol, plugin_symbol("hone_train", "hone_supernet_open"));
+  methods::SupernetRequest request;
+  request.run = o.net;
+  request.calibration_batches = o.calibrated ? -1 : 0;
+  Result<std::unique_ptr<methods::Supernet>> opened;
+  reinterpret_cast<methods::SupernetOpen*>(symbol)(request, opened);
+  if (!opened) return fail(std::move(opened).error());
+  methods::Supernet& supernet = **opened;
+  space::Member member = space::largest(supernet.space());
+  if (o.member) {
+    HONE_TRY_ASSIGN(member, read_member(supernet.space(), *o.member));
+  }
+  return supernet.network(member);
+}
+
 }  // namespace
 
 void add_network(Command& command, NetworkOptions& options, std::string argument) {
@@ -39,6 +79,10 @@ void add_bindings(Command& command, NetworkOptions& options) {
   command.options.push_back({"--raw", "", &options.raw, "a file's nodes as they are; else what exporters scatter is put together (LayerNormalization, Gelu, Attention): MACs, parameters and activations are the same"});
 }
 
+void add_member(Command& command, NetworkOptions& options) {
+  command.options.push_back({"--arch", "FILE", &options.member, "of a supernet run: the member with this encoding (.json); the largest unless told"});
+}
+
 void add_space(Command& command, std::string& space) {
   command.options.push_back({"--space", "SPACE", &space, "of a .json encoding: a search space's name or .toml file; elasticvit unless told"});
 }
@@ -46,7 +90,10 @@ void add_space(Command& command, std::string& space) {
 Result<Network> open(const NetworkOptions& options) {
   HONE_TRY_ASSIGN(const Bindings bound, bindings(options));
   if (options.canvas && *options.canvas < 1) return fail(Code::usage, fmt::format("{} is no side of a canvas", *options.canvas), "--canvas");
-  HONE_TRY_ASSIGN(Network network, open_net(options.net, options.canvas.value_or(0), options.space));
+  const bool supernet = supernet_run(options.net);
+  if (supernet && options.canvas) return fail(Code::usage, "only a sketch run has canvases, this run's task is 'supernet'", options.net, "leave --canvas out");
+  if (options.member && !supernet) return fail(Code::usage, "picks a member of a supernet, and this is none", "--arch", "NET is a run directory of task supernet then");
+  HONE_TRY_ASSIGN(Network network, supernet ? member_of_run(options) : open_net(options.net, options.canvas.value_or(0), options.space));
   // What is built from an Arch is typed already; only another shape needs inference.
   if (network.arch && bound.inputs.empty() && !bound.batch) return network;
   HONE_TRY_ASSIGN(Inferred inferred, infer(std::move(network.graph), bound));

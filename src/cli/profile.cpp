@@ -153,6 +153,7 @@ Command profile_command() {
   add_network(c, o->network);
   add_bindings(c, o->network);
   add_space(c, o->network.space);
+  add_member(c, o->network);
   c.options.push_back({"--by", "GROUP", &o->by, "rows of the table: op (default), module, stage or node", {"op", "module", "stage", "node"}});
   c.options.push_back({"--convention", "NAME", &o->convention, "also count as another tool does: pycls, fvcore, timm, torchvision, ptflops, ptflops-hooks, ptflops-aten, elasticvit"});
   c.options.push_back({"--explain", "", &o->explain, "also show the formula behind the MACs of each kind of node, with its numbers"});

@@ -5,6 +5,7 @@
 
 #include "methods/distil/evaluate.h"
 #include "methods/plugin_api.h"
+#include "methods/supernet/analyse.h"
 #include "methods/supernet/open.h"
 #include "methods/tasks.h"
 #include "train/check.h"
@@ -106,4 +107,12 @@ HONE_EXPORT void hone_supernet_open(const hone::methods::SupernetRequest& reques
     HONE_TRY_ASSIGN(auto opened, hone::methods::GuardedSupernet::open(request));
     return opened;
   });
+}
+
+HONE_EXPORT void hone_supernet_eval(const hone::methods::SupernetEvalRequest& request, hone::Result<hone::Report>& reply) {
+  hone::methods::guarded(reply, [&] { return hone::methods::supernet_accuracy(request); });
+}
+
+HONE_EXPORT void hone_supernet_conflict(const hone::methods::SupernetConflictRequest& request, hone::Result<hone::Report>& reply) {
+  hone::methods::guarded(reply, [&] { return hone::methods::supernet_conflict(request); });
 }

@@ -56,4 +56,26 @@ class Supernet {
 // extern "C" symbol of the library: hone_supernet_open. Errors: no run directory, a run of another task, no checkpoint yet.
 using SupernetOpen = void(const SupernetRequest& request, Result<std::unique_ptr<Supernet>>& reply);
 
+// What members over the cost range are worth, in one run or several.
+struct SupernetEvalRequest {
+  std::vector<std::string> runs;          // "NAME-0", "NAME-1", ... are one method with several seeds
+  int64_t members = 20;                   // drawn of each level; the same for every run
+  std::string split = "val";
+  int64_t images = 0, calibration_batches = -1;   // as in SupernetRequest
+  int threads = 1;
+  std::vector<std::string> settings;
+};
+// extern "C" symbol of the library: hone_supernet_eval.
+using SupernetEval = void(const SupernetEvalRequest& request, Result<Report>& reply);
+
+// How far the gradients of members agree on the weights that they share.
+struct SupernetConflictRequest {
+  std::vector<std::string> runs;
+  int64_t members = 4, batches = 2;       // drawn of each level (and as many of its bank); batches that cosines are means over
+  int threads = 1;
+  std::vector<std::string> settings;
+};
+// extern "C" symbol of the library: hone_supernet_conflict.
+using SupernetConflict = void(const SupernetConflictRequest& request, Result<Report>& reply);
+
 }  // namespace hone::methods

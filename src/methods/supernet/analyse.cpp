@@ -1,0 +1,322 @@
+#include "methods/supernet/analyse.h"
+
+#include <ATen/core/grad_mode.h>
+#include <fmt/format.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <map>
+
+#include "data/shuffle.h"
+#include "methods/supernet/conflict.h"
+#include "methods/supernet/open.h"
+#include "run/progress.h"
+
+namespace hone::methods {
+
+namespace {
+
+enum Purpose : uint64_t { kMembers = 0x7c01, kConflict };
+
+struct Spread {
+  int64_t n = 0;
+  double mean = 0, deviation = 0;   // of the sample; 0 for one value
+};
+Spread spread(const std::vector<double>& values) {
+  Spread s{static_cast<int64_t>(values.size()), 0, 0};
+  for (const double v : values) s.mean += v / static_cast<double>(values.size());
+  for (const double v : values) s.deviation += (v - s.mean) * (v - s.mean);
+  s.deviation = values.size() > 1 ? std::sqrt(s.deviation / static_cast<double>(values.size() - 1)) : 0;
+  return s;
+}
+
+// "runs/walk-2" -> "walk": the method of a run whose name ends in its seed.
+std::string method_of(const std::string& run) {
+  std::filesystem::path path(run);
+  if (path.filename().empty()) path = path.parent_path();
+  std::string name = path.filename().string();
+  const size_t dash = name.rfind('-');
+  if (dash != std::string::npos && dash > 0 && dash + 1 < name.size() && name.find_first_not_of("0123456789", dash + 1) == std::string::npos) name.resize(dash);
+  return name;
+}
+
+double mega(double v) { return v / 1e6; }
+
+// A group of members of about one cost.
+struct Group {
+  std::string name;
+  std::vector<space::Member> members;
+  double cost = 0;   // mean, MMACs
+};
+
+Result<std::vector<Group>> groups_of(const Sampler& sampler, int64_t members) {
+  const space::Space& s = sampler.space();
+  std::vector<Group> out = {{"smallest", {space::smallest(s)}, 0}};
+  for (size_t level = 0; level < sampler.levels().size(); ++level) {
+    Group g{fmt::format("{:.4g} M", mega(static_cast<double>(sampler.levels()[level]))), {}, 0};
+    Rng rng(derive_seed(0, kMembers, static_cast<uint64_t>(sampler.levels()[level])));
+    for (int64_t i = 0; i < members; ++i) g.members.push_back(sampler.explore(level, rng));
+    out.push_back(std::move(g));
+  }
+  out.push_back({"largest", {space::largest(s)}, 0});
+  for (Group& g : out)
+    for (const space::Member& m : g.members) g.cost += mega(static_cast<double>(sampler.cost(m))) / static_cast<double>(g.members.size());
+  return out;
+}
+
+SupernetRequest request_of(const std::string& run, int threads, const std::vector<std::string>& settings) {
+  SupernetRequest r;
+  r.run = run;
+  r.threads = threads;
+  r.settings = settings;
+  return r;
+}
+
+}  // namespace
+
+Result<Report> supernet_accuracy(const SupernetEvalRequest& request) {
+  if (request.members < 1) return fail(Code::usage, "at least one member of a level is needed", "--members");
+  struct Cell {
+    std::vector<double> accuracy, loss;   // by run: means over the group's members
+    double best = 0;
+  };
+  std::vector<std::string> methods;
+  std::vector<Group> groups;
+  std::map<std::pair<std::string, size_t>, Cell> cells;
+  Table by_run{"by_run", "By run: mean over the levels", {{"run", "run"}, {"method", "method"}, {"top1", "top-1", Unit::share}, {"loss", "loss"}}, {}};
+  std::optional<space::Space> first;
+  int64_t images = 0;
+  for (const std::string& run : request.runs) {
+    SupernetRequest open = request_of(run, request.threads, request.settings);
+    open.images = request.images;
+    open.calibration_batches = request.calibration_batches;
+    HONE_TRY_ASSIGN(const auto supernet, TrainedSupernet::open(open));
+    if (!first) {
+      first = supernet->space();
+      SamplerOptions plain;
+      plain.levels = !first->levels.at.empty();
+      HONE_TRY_ASSIGN(const Sampler sampler, Sampler::make(*first, plain));
+      HONE_TRY_ASSIGN(groups, groups_of(sampler, request.members));
+    } else if (space::Space own = supernet->space(); own.levels = first->levels, !(own == *first)) {   // members are of the first run's levels
+      return fail(Code::usage, "is of another space than " + request.runs[0], run, "compare runs of one space");
+    }
+    const std::string method = method_of(run);
+    if (std::find(methods.begin(), methods.end(), method) == methods.end()) methods.push_back(method);
+    int64_t done = 0, total = 0;
+    for (const Group& g : groups) total += static_cast<int64_t>(g.members.size());
+    Progress progress("evaluate " + run, total, "members");
+    std::vector<double> level_accuracy, level_loss;
+    for (size_t i = 0; i < groups.size(); ++i) {
+      Cell& cell = cells[{method, i}];
+      std::vector<double> accuracy, loss;
+      for (const space::Member& m : groups[i].members) {
+        HONE_TRY_ASSIGN(const MemberScore score, supernet->score(m, request.split));
+        accuracy.push_back(score.accuracy);
+        loss.push_back(score.loss);
+        images = score.images;
+        progress.step(++done, {});
+      }
+      cell.accuracy.push_back(spread(accuracy).mean);
+      cell.loss.push_back(spread(loss).mean);
+      cell.best = std::max(cell.best, *std::max_element(accuracy.begin(), accuracy.end()));
+      if (i == 0 || i + 1 == groups.size()) continue;   // the ends of the range are no levels
+      level_accuracy.push_back(cell.accuracy.back());
+      level_loss.push_back(cell.loss.back());
+    }
+    by_run.rows.push_back({run, method, spread(level_accuracy).mean, spread(level_loss).mean});
+  }
+  Report report;
+  report.command = "supernet eval";
+  report.title = fmt::format("Members of {}", first->name);
+  report.subtitle = fmt::format("inherited weights after recalibration, {} pictures of the {} split", images, request.split);
+  Facts facts{"", "", {{"space", "space", first->name}, {"split", "split", request.split}, {"images", "pictures", images, Unit::count}}};
+  report.parts.push_back(std::move(facts));
+  Table table{"groups", "Top-1 over the cost range",
+              {{"method", "method"}, {"group", "members of"}, {"mmacs", "MMACs"}, {"members", "members", Unit::count}, {"runs", "runs", Unit::count}, {"top1", "top-1", Unit::share}, {"deviation", "over runs +-", Unit::share},
+               {"best", "best member", Unit::share}, {"loss", "loss"}, {"low", "low", Unit::share, false, kJson | kHtml}, {"high", "high", Unit::share, false, kJson | kHtml}},
+              {}};
+  Table means{"methods", "Mean over the levels, seed by seed", {{"method", "method"}, {"runs", "runs", Unit::count}, {"top1", "top-1", Unit::share}, {"deviation", "over runs +-", Unit::share}}, {}};
+  for (const std::string& method : methods) {
+    std::vector<double> over_levels;
+    for (size_t i = 0; i < groups.size(); ++i) {
+      const Cell& cell = cells[{method, i}];
+      const Spread a = spread(cell.accuracy), l = spread(cell.loss);
+      table.rows.push_back({method, groups[i].name, groups[i].cost, static_cast<int64_t>(groups[i].members.size()), a.n, a.mean, a.deviation, cell.best, l.mean, a.mean - a.deviation, a.mean + a.deviation});
+      if (i > 0 && i + 1 < groups.size()) {
+        over_levels.resize(cell.accuracy.size());
+        for (size_t r = 0; r < cell.accuracy.size(); ++r) over_levels[r] += cell.accuracy[r] / static_cast<double>(groups.size() - 2);
+      }
+    }
+    if (over_levels.empty()) continue;
+    const Spread s = spread(over_levels);
+    means.rows.push_back({method, s.n, s.mean, s.deviation});
+  }
+  Chart chart;
+  chart.kind = Chart::Kind::curves;
+  chart.title = "Accuracy over the cost range";
+  chart.caption = "The band is one standard deviation over runs.";
+  chart.table = "groups";
+  chart.group = "method";
+  chart.x = "mmacs";
+  chart.y = "top1";
+  chart.low = "low";
+  chart.high = "high";
+  chart.log_x = true;
+  report.parts.push_back(std::move(chart));
+  report.parts.push_back(std::move(means));
+  report.parts.push_back(std::move(table));
+  report.parts.push_back(std::move(by_run));
+  return report;
+}
+
+namespace {
+
+struct Subject {
+  space::Member member;
+  size_t level = 0;
+  bool banked = false;
+  double cost = 0;   // MMACs
+};
+
+struct Pair {
+  size_t a = 0, b = 0;
+  double cosine = 0, negative = 0;          // means over batches; share of tensors
+  std::vector<double> parts;
+};
+
+// The batch's gradient of every subject; training's statistics are left alone.
+Result<std::vector<MemberGradient>> gradients(TrainedSupernet& supernet, const std::vector<Subject>& subjects, const train::Batch& batch) {
+  std::vector<MemberGradient> out;
+  for (const Subject& s : subjects) {
+    HONE_TRY_ASSIGN(const auto program, supernet.store().program(s.member));
+    auto leaves = program->tensors(supernet.store().params());
+    for (size_t i = 0; i < leaves.size(); ++i) {
+      if (program->slices[i].buffer) leaves[i] = leaves[i].clone();
+      else leaves[i] = leaves[i].detach().set_requires_grad(true);
+    }
+    train::RunOptions run;
+    run.training = true;
+    run.batch_norm = train::BatchNorm::train;
+    run.generator = train::step_generator(supernet.options().compute, 0, 0);
+    HONE_TRY_ASSIGN(const auto logits, program->program.run({resized(batch.images, s.member.resolution)}, leaves, run));
+    torch::autograd::backward({at::cross_entropy_loss(logits[0].to(at::kFloat), batch.labels, {}, at::Reduction::Mean, -100, supernet.options().label_smoothing)}, {});
+    MemberGradient g{program, {}};
+    for (const at::Tensor& leaf : leaves) g.grads.push_back(leaf.requires_grad() ? leaf.grad() : at::Tensor());
+    out.push_back(std::move(g));
+  }
+  return out;
+}
+
+// Differences of cost that pairs are put together by, as shares of the highest level: the published space's 50, 100, 200, 400
+// and 800 of 1200 MMACs.
+constexpr double kEdges[] = {0, 1 / 24.0, 1 / 12.0, 1 / 6.0, 1 / 3.0, 2 / 3.0, INFINITY};
+
+}  // namespace
+
+Result<Report> supernet_conflict(const SupernetConflictRequest& request) {
+  if (request.members < 2 || request.batches < 1) return fail(Code::usage, "two members of a level and a batch are the least", "--members, --batches");
+  Report report;
+  report.command = "supernet conflict";
+  report.title = "Gradient conflict";
+  report.subtitle = "cosine between members' gradients on the weights that both use";
+  Table bins{"differences", "By difference of cost", {{"run", "run"}, {"from", "from MMACs"}, {"to", "to"}, {"difference", "mean", Unit::none, false, kJson | kHtml}, {"pairs", "pairs", Unit::count}, {"cosine", "cosine"}, {"deviation", "+-"},
+             {"conflicts", "pairs below 0", Unit::share}, {"tensors", "tensors below 0", Unit::share}}, {}};
+  Table members{"levels", "Within a level", {{"run", "run"}, {"which", "pairs of"}, {"pairs", "pairs", Unit::count}, {"cosine", "cosine"}, {"deviation", "+-"}, {"tensors", "tensors below 0", Unit::share}}, {}};
+  Table stages{"parts", "By part of the network", {{"run", "run"}, {"part", "part"}, {"cosine", "cosine, same level"}, {"far", "cosine, farthest"}}, {}};
+  std::optional<space::Levels> levels;   // of the first run: members are drawn alike for all
+  for (const std::string& run : request.runs) {
+    HONE_TRY_ASSIGN(const auto supernet, TrainedSupernet::open(request_of(run, request.threads, request.settings)));
+    HONE_TRY_ASSIGN(const Sampler trained, supernet->sampler());
+    space::Space s = supernet->space();
+    const bool own_levels = !levels || s.levels == *levels;   // banks are of a run's own levels
+    if (!levels) levels = s.levels;
+    s.levels = *levels;
+    if (s.levels.at.empty()) return fail(Code::usage, "the space has no complexity levels to draw members of", run, "--set 'levels.mmacs=[1, 2, 4]' --set levels.window=0.5");
+    SamplerOptions plain;
+    HONE_TRY_ASSIGN(const Sampler sampler, Sampler::make(s, plain));
+    std::vector<Subject> subjects;
+    for (size_t level = 0; level < sampler.levels().size(); ++level) {
+      Rng rng(derive_seed(0, kConflict, static_cast<uint64_t>(sampler.levels()[level])));
+      for (int64_t i = 0; i < request.members; ++i) subjects.push_back({sampler.explore(level, rng), level, false, 0});
+      if (!own_levels || level >= trained.banks().size()) continue;
+      std::vector<BankEntry> best = trained.banks()[level].entries;
+      std::sort(best.begin(), best.end(), [](const BankEntry& a, const BankEntry& b) { return a.quality > b.quality; });
+      for (size_t i = 0; i < std::min(best.size(), static_cast<size_t>(request.members)); ++i) subjects.push_back({best[i].member, level, true, 0});
+    }
+    for (Subject& subject : subjects) subject.cost = mega(static_cast<double>(sampler.cost(subject.member)));
+    std::vector<Pair> pairs;
+    for (size_t a = 0; a < subjects.size(); ++a)
+      for (size_t b = a + 1; b < subjects.size(); ++b) pairs.push_back({a, b, 0, 0, std::vector<double>(s.stages.size() + 2, 0)});
+    HONE_TRY_ASSIGN(const train::TrainingBatches* training, supernet->training());
+    Progress progress("conflict " + run, request.batches, "batches");
+    for (int64_t k = 0; k < request.batches; ++k) {
+      HONE_TRY_ASSIGN(train::Batch batch, training->batch_of(k, 0, 1));
+      const at::Device device = supernet->options().compute.device;
+      batch = {batch.images.to(device), batch.labels.to(device)};
+      HONE_TRY_ASSIGN(const auto grads, gradients(*supernet, subjects, batch));
+      const auto n = static_cast<double>(request.batches);
+      for (Pair& p : pairs) {
+        const Agreement g = agreement(supernet->store(), grads[p.a], grads[p.b]);
+        p.cosine += g.cosine() / n;
+        p.negative += static_cast<double>(g.negative) / static_cast<double>(std::max<int64_t>(1, g.tensors)) / n;
+        for (size_t i = 0; i < p.parts.size(); ++i)
+          if (g.stage_first[i] > 0 && g.stage_second[i] > 0) p.parts[i] += g.stage_dot[i] / std::sqrt(g.stage_first[i] * g.stage_second[i]) / n;
+      }
+      progress.step(k + 1, {});
+    }
+    const auto summary = [&](const auto& wanted) {
+      std::vector<double> cosines, negatives, differences;
+      double below = 0;
+      for (const Pair& p : pairs) {
+        if (!wanted(subjects[p.a], subjects[p.b])) continue;
+        cosines.push_back(p.cosine);
+        negatives.push_back(p.negative);
+        differences.push_back(std::abs(subjects[p.a].cost - subjects[p.b].cost));
+        below += p.cosine < 0;
+      }
+      return std::tuple{spread(cosines), spread(negatives).mean, spread(differences).mean, cosines.empty() ? 0 : below / static_cast<double>(cosines.size())};
+    };
+    const double top = mega(static_cast<double>(sampler.levels().back()));
+    for (size_t i = 0; i + 1 < std::size(kEdges); ++i) {
+      const double from = kEdges[i] * top, to = kEdges[i + 1] * top;
+      const auto [c, negative, difference, below] = summary([&](const Subject& a, const Subject& b) {
+        const double d = std::abs(a.cost - b.cost);
+        return d >= from && d < to && !a.banked && !b.banked;
+      });
+      if (c.n > 0) bins.rows.push_back({run, from, std::isinf(to) ? Cell() : Cell(to), difference, c.n, c.mean, c.deviation, below, negative});
+    }
+    for (const auto& [name, banked] : {std::pair{"drawn members", false}, std::pair{"members of the bank", true}}) {
+      const auto [c, negative, difference, below] = summary([&, banked = banked](const Subject& a, const Subject& b) { return a.level == b.level && a.banked == banked && b.banked == banked; });
+      (void)difference, (void)below;
+      if (c.n > 0) members.rows.push_back({run, std::string(name), c.n, c.mean, c.deviation, negative});
+    }
+    const std::vector<std::string> names = agreement_parts(s);
+    for (size_t i = 0; i < names.size(); ++i) {
+      std::vector<double> near, far;
+      for (const Pair& p : pairs) {
+        const Subject &a = subjects[p.a], &b = subjects[p.b];
+        if (a.banked || b.banked) continue;
+        if (a.level == b.level) near.push_back(p.parts[i]);
+        if (std::max(a.level, b.level) + 1 == sampler.levels().size() && std::min(a.level, b.level) == 0) far.push_back(p.parts[i]);
+      }
+      stages.rows.push_back({run, names[i], spread(near).mean, spread(far).mean});
+    }
+  }
+  Chart chart;
+  chart.kind = Chart::Kind::curves;
+  chart.title = "Cosine between gradients by difference of cost";
+  chart.caption = fmt::format("Every point is the mean over pairs of members drawn at random, each pair over {} batches.", request.batches);
+  chart.table = "differences";
+  chart.group = "run";
+  chart.x = "difference";
+  chart.y = "cosine";
+  report.parts.push_back(std::move(chart));
+  report.parts.push_back(std::move(bins));
+  report.parts.push_back(std::move(members));
+  report.parts.push_back(std::move(stages));
+  return report;
+}
+
+}  // namespace hone::methods
