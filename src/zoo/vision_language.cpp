@@ -78,7 +78,8 @@ ValueId masked_language_head(Builder& b, ValueId tokens, int64_t vocabulary, flo
   if (b.failed()) return 0;
   Builder::Scope scope(b, "mlm_score");
   const ValueId x = b.layer_norm(b.gelu(b.linear(tokens, "transform.dense", b.shape(tokens).back())), "transform.LayerNorm", eps);
-  return b.add(b.linear(x, "decoder", vocabulary, false), b.parameter("bias", {vocabulary}));
+  const ValueId weight = b.parameter("decoder.weight", {vocabulary, b.shape(x).back()}, {Init::Kind::truncated_normal, 0.02f});
+  return b.op("hone::Linear", {x, weight, b.parameter("bias", {vocabulary})}, {}, "decoder");  // the bias bears the head's name
 }
 
 std::vector<float> grid_weights(int64_t valid, int64_t field, int64_t side) {
