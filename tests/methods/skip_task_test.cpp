@@ -258,8 +258,12 @@ TEST(SkipTask, QuestionsAboutPictures) {
     auto one = SkipTask::make(o, compute(), nullptr), other = SkipTask::make(o, compute(), nullptr);
     ASSERT_TRUE(one) << one.error().text();
     for (const auto& e : (*one)->params().entries()) {
-      if (e.name.find("encoder.layer") != std::string::npos && !is_adapter(e.name)) EXPECT_FALSE(e.trainable) << e.name;
-      if (e.name.find("pooler") != std::string::npos && e.name.find("text_transformer") == std::string::npos) EXPECT_TRUE(e.trainable) << e.name;
+      if (e.name.find("encoder.layer") != std::string::npos && !is_adapter(e.name)) {
+        EXPECT_FALSE(e.trainable) << e.name;
+      }
+      if (e.name.find("pooler") != std::string::npos && e.name.find("text_transformer") == std::string::npos) {
+        EXPECT_TRUE(e.trainable) << e.name;
+      }
     }
     for (int64_t step = 0; step < 6; ++step) {
       auto whole = (*one)->forward(step, 0, 1);
