@@ -221,7 +221,7 @@ Result<Report> supernet_conflict(const SupernetConflictRequest& request) {
   report.command = "supernet conflict";
   report.title = "Gradient conflict";
   report.subtitle = "cosine between members' gradients on the weights that both use";
-  Table bins{"differences", "By difference of cost", {{"run", "run"}, {"from", "from MMACs"}, {"to", "to"}, {"difference", "mean", Unit::none, false, kJson | kHtml}, {"pairs", "pairs", Unit::count}, {"cosine", "cosine"}, {"deviation", "+-"},
+  Table bins{"differences", "By difference of cost", {{"run", "run"}, {"from", "from MMACs"}, {"to", "to"}, {"difference", "mean MMACs", Unit::none, false, kJson | kHtml}, {"pairs", "pairs", Unit::count}, {"cosine", "cosine"}, {"deviation", "+-"},
              {"conflicts", "pairs below 0", Unit::share}, {"tensors", "tensors below 0", Unit::share}}, {}};
   Table members{"levels", "Within a level", {{"run", "run"}, {"which", "pairs of"}, {"pairs", "pairs", Unit::count}, {"cosine", "cosine"}, {"deviation", "+-"}, {"tensors", "tensors below 0", Unit::share}}, {}};
   Table stages{"parts", "By part of the network", {{"run", "run"}, {"part", "part"}, {"cosine", "cosine, same level"}, {"far", "cosine, farthest"}}, {}};
