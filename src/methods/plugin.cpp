@@ -77,6 +77,12 @@ class GuardedSupernet : public Supernet {
     guarded(reply, [&] { return inner_->network(member); });
     return reply;
   }
+  std::string weights() const override { return inner_->weights(); }
+  std::vector<space::Member> bank() const override {
+    Result<std::vector<space::Member>> reply;
+    guarded(reply, [&]() -> Result<std::vector<space::Member>> { return inner_->bank(); });
+    return reply ? std::move(*reply) : std::vector<space::Member>{};
+  }
 
  private:
   std::unique_ptr<TrainedSupernet> inner_;

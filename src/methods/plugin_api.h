@@ -48,9 +48,9 @@ class Supernet {
   // The member by itself: its Graph with the sliced weights and its own statistics inside, and in the metadata where they come from.
   virtual Result<Network> network(const space::Member& member) = 0;
   // Which weights these are: another text once they have been trained further. Searches keep scores under it.
-  virtual std::string weights() const { return {}; }
+  virtual std::string weights() const = 0;
   // Members of the run's memory banks, the best of each level first; empty without banks.
-  virtual std::vector<space::Member> bank() const { return {}; }
+  virtual std::vector<space::Member> bank() const = 0;
 };
 
 // extern "C" symbol of the library: hone_supernet_open. Errors: no run directory, a run of another task, no checkpoint yet.
