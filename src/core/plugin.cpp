@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 namespace {
 
 // libgomp, which libtorch's threads come from, lets a thread that waits for the others spin for milliseconds. On a machine that
-// somebody else uses too, a thread that has lost its processor then keeps the rest burning theirs (a step took 50 times as
+// somebody else uses too, a thread that has lost its processor then keeps the rest burning theirs (a step took many times as
 // long). A thousand turns are some ten microseconds, longer than what kernels wait for each other on a free machine. libgomp reads
 // this when it is loaded; what the user has set stands.
 void wait_briefly() {
