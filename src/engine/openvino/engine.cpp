@@ -152,8 +152,8 @@ class OpenVino : public Engine {
 extern "C" __attribute__((visibility("default"))) hone::Engine* hone_engine() {
 #ifdef __GLIBC__
   // Glibc raises its limit for mapped memory with every large block that is freed, so what a network gets depends on what was
-  // loaded before it, and its weights land between holes of the heap: ElasticViT-S1 ran 10 % slower there, by 5 % differently from
-  // place to place. Setting the limit to its first value keeps it there. (Nothing large is allocated while a network runs.)
+  // loaded before it, and its weights land between holes of the heap: ElasticViT-S1 ran 15 % slower there, by 5 % differently from
+  // place to place (docs/engine.md). Setting the limit to its first value keeps it there. (Nothing large is allocated while a network runs.)
   ::mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 #endif
   static hone::OpenVino* const engine = new hone::OpenVino();
