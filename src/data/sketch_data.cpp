@@ -9,14 +9,23 @@
 
 namespace hone {
 
-SketchData read_sketch_data(Recipe& r) {
+SketchData read_sketch_data(Recipe& r, const std::string& table) {
   SketchData o;
-  o.path = r.text("data.path", "procedural", "folder of sketches and photos, or procedural: generated");
-  o.validation = r.real("data.validation", 0.15, "share of the training photos held back to choose checkpoints by", 0, 0.9);
-  o.split_seed = static_cast<uint64_t>(r.integer("data.split_seed", 0, "draws the photos that are held back", 0));
-  o.procedural_photos = r.integer("data.procedural_photos", 160, "procedural: how many objects", 4, 1000000);
-  o.procedural_sketches = r.integer("data.procedural_sketches", 3, "procedural: sketches of each", 1, 1000);
-  o.procedural_seed = static_cast<uint64_t>(r.integer("data.procedural_seed", 0, "procedural: which objects", 0));
+  o.path = r.text(table + ".path", "procedural", "folder of sketches and photos, or procedural: generated");
+  o.validation = r.real(table + ".validation", 0.15, "share of the training photos held back to choose checkpoints by", 0, 0.9);
+  o.split_seed = static_cast<uint64_t>(r.integer(table + ".split_seed", 0, "draws the photos that are held back", 0));
+  o.procedural_photos = r.integer(table + ".procedural_photos", 160, "procedural: how many objects", 4, 1000000);
+  o.procedural_sketches = r.integer(table + ".procedural_sketches", 3, "procedural: sketches of each", 1, 1000);
+  o.procedural_seed = static_cast<uint64_t>(r.integer(table + ".procedural_seed", 0, "procedural: which objects", 0));
+  return o;
+}
+
+SketchChanges read_sketch_changes(Recipe& r) {
+  SketchChanges o;
+  o.rotate = r.real("augment.sketch_rotate", 0, "degrees either way", 0, 180);
+  o.scale = r.real("augment.sketch_scale", 0, "side lengths by up to this share", 0, 0.9);
+  o.shift = r.real("augment.sketch_shift", 0, "by up to this share of the frame", 0, 0.5);
+  o.drop = r.real("augment.stroke_drop", 0, "chance that a stroke is left out", 0, 0.95);
   return o;
 }
 

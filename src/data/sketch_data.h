@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "data/sketch_changes.h"
 #include "data/sketch_photos.h"
 #include "run/recipe.h"
 
@@ -18,7 +19,10 @@ struct SketchData {
   int64_t procedural_photos = 0, procedural_sketches = 0;
   uint64_t procedural_seed = 0;
 };
-SketchData read_sketch_data(Recipe& recipe);
+// Asks the recipe for a table, "data" where a run knows no other data.
+SketchData read_sketch_data(Recipe& recipe, const std::string& table = "data");
+// augment.sketch_rotate, .sketch_scale, .sketch_shift, .stroke_drop.
+SketchChanges read_sketch_changes(Recipe& recipe);
 
 Result<SketchPhotoSet> open_set(const SketchData& data);
 

@@ -12,6 +12,18 @@
 
 namespace hone {
 
+InputStyle read_style(Recipe& r, const std::string& key, const std::string& net) {
+  InputStyle o;
+  const bool half = net.starts_with("coral/");
+  o.mean = r.reals(key + ".mean", half ? std::vector<double>{0.5, 0.5, 0.5} : std::vector<double>{0.485, 0.456, 0.406}, "of the input's channels, red green blue, 0 to 1");
+  o.deviation = r.reals(key + ".std", half ? std::vector<double>{0.5, 0.5, 0.5} : std::vector<double>{0.229, 0.224, 0.225}, "divides what is left");
+  o.dark_on_white = r.text(key + ".ink", "dark", "strokes: dark on white, or white on black", {"dark", "white"}) == "dark";
+  o.smooth = r.text(key + ".raster", "pixel", "pixel: the published rasteriser; smooth: anti-aliased", {"pixel", "smooth"}) == "smooth";
+  o.width = r.real(key + ".line_width", 3, "smooth lines: width in 256ths of the frame", 0.1, 64);
+  o.dilations = r.integer(key + ".dilations", 1, "pixel lines: width 1 + 2 x this, at every canvas", 0, 16);
+  return o;
+}
+
 EncoderOptions read_encoder(Recipe& r, const std::string& key) {
   EncoderOptions o;
   o.net = r.text(key + ".net", "sketch/mobilenetv2", "NET: a network of the zoo or a file; its classifier is cut off");
@@ -19,13 +31,7 @@ EncoderOptions read_encoder(Recipe& r, const std::string& key) {
   o.pool = r.text(key + ".pool", "max", "what follows the features", {"max", "average"}) == "max" ? Pool::max : Pool::average;
   o.canvases = r.integers(key + ".canvases", {32, 64, 128, 256}, "sides of the sketch's picture, rising; photos have the last");
   o.canvas_norms = r.flag(key + ".canvas_norms", false, "BatchNorm of its own for every canvas below the largest");
-  const bool half = o.net.starts_with("coral/");
-  o.style.mean = r.reals(key + ".mean", half ? std::vector<double>{0.5, 0.5, 0.5} : std::vector<double>{0.485, 0.456, 0.406}, "of the input's channels, red green blue, 0 to 1");
-  o.style.deviation = r.reals(key + ".std", half ? std::vector<double>{0.5, 0.5, 0.5} : std::vector<double>{0.229, 0.224, 0.225}, "divides what is left");
-  o.style.dark_on_white = r.text(key + ".ink", "dark", "strokes: dark on white, or white on black", {"dark", "white"}) == "dark";
-  o.style.smooth = r.text(key + ".raster", "pixel", "pixel: the published rasteriser; smooth: anti-aliased", {"pixel", "smooth"}) == "smooth";
-  o.style.width = r.real(key + ".line_width", 3, "smooth lines: width in 256ths of the frame", 0.1, 64);
-  o.style.dilations = r.integer(key + ".dilations", 1, "pixel lines: width 1 + 2 x this, at every canvas", 0, 16);
+  o.style = read_style(r, key, o.net);
   return o;
 }
 

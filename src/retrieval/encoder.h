@@ -26,6 +26,8 @@ struct EncoderOptions {
   bool canvas_norms = false;            // BatchNorm of its own for each canvas below the largest
   InputStyle style;
 };
+// What pictures look like to network `net`, from table `key` of the recipe.
+InputStyle read_style(Recipe& recipe, const std::string& key, const std::string& net);
 // Asks the recipe for table `key` ("network"). Mean and deviation default to those the network was trained with.
 EncoderOptions read_encoder(Recipe& recipe, const std::string& key);
 

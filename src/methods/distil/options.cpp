@@ -25,10 +25,7 @@ SketchOptions read_sketch_options(Recipe& r) {
 
   o.mirror = r.flag("augment.mirror", true, "sketch and photos together, half of the time");
   o.photo_crop = r.real("augment.photo_crop", 1, "photos show at least this share of their side", 0.1, 1);
-  o.changes.rotate = r.real("augment.sketch_rotate", 0, "degrees either way", 0, 180);
-  o.changes.scale = r.real("augment.sketch_scale", 0, "side lengths by up to this share", 0, 0.9);
-  o.changes.shift = r.real("augment.sketch_shift", 0, "by up to this share of the frame", 0, 0.5);
-  o.changes.drop = r.real("augment.stroke_drop", 0, "chance that a stroke is left out", 0, 0.95);
+  o.changes = read_sketch_changes(r);
   return o;
 }
 
