@@ -5,9 +5,12 @@
 
 #include "methods/distil/evaluate.h"
 #include "methods/plugin_api.h"
+#include "methods/skip/evaluate.h"
 #include "methods/supernet/analyse.h"
 #include "methods/supernet/open.h"
 #include "methods/tasks.h"
+#include "retrieval/trained.h"
+#include "run/progress.h"
 #include "train/check.h"
 #include "train/memory.h"
 #include "train/plugin_api.h"
@@ -28,7 +31,26 @@ Result<train::TrainReply> run(const train::TrainRequest& request) {
   return train::TrainReply{"", f.steps, f.best_step, f.stopped_early, trained.rank, trained.watched, f.best, f.last};
 }
 
+Result<Report> evaluate_skip_runs(const EvalRequest& request) {
+  if (!request.against.empty()) return fail(Code::usage, "compares sketch runs", "--against", "give runs of task skip together: NAME-0, NAME-1, ... are one method");
+  std::vector<SkipEvaluation> runs;
+  Progress progress("evaluate", static_cast<int64_t>(request.runs.size()), "runs");
+  for (const std::string& run : request.runs) {
+    HONE_TRY_ASSIGN(SkipEvaluation e, evaluate_skip(run, request.split));
+    runs.push_back(std::move(e));
+    progress.step(static_cast<int64_t>(runs.size()), {});
+  }
+  std::vector<double> ms;
+  if (request.times) {
+    HONE_TRY_ASSIGN(ms, request.times(request.runs));
+  }
+  return skip_report(runs, ms);
+}
+
 Result<Report> evaluate_runs(const EvalRequest& request) {
+  HONE_TRY_ASSIGN(const std::string task, task_of(request.runs.at(0)));
+  if (task == "skip") return evaluate_skip_runs(request);
+  if (request.times) return fail(Code::usage, "times runs of task skip", "--measure", "hone bench takes any run");
   std::vector<Evaluation> runs, against;
   for (const std::string& run : request.runs) {
     HONE_TRY_ASSIGN(Evaluation e, evaluate(run, request.split));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,7 +17,9 @@ namespace hone::methods {
 struct EvalRequest {
   std::vector<std::string> runs;          // several: one method trained with several seeds
   std::vector<std::string> against;       // the same for the method that it is compared with
-  std::string split = "test";             // or validation
+  std::string split = "test";             // or validation, or for runs of task skip a split of their data
+  // Median milliseconds of one inference of each of these runs; empty: nothing is timed. Of task skip.
+  std::function<Result<std::vector<double>>(const std::vector<std::string>& runs)> times;
 };
 
 // extern "C" symbol of the library: hone_eval_run.

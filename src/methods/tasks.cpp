@@ -2,6 +2,7 @@
 
 #include "methods/canvas/task.h"
 #include "methods/distil/task.h"
+#include "methods/pretrain/task.h"
 #include "methods/skip/task.h"
 #include "methods/supernet/task.h"
 
@@ -26,6 +27,10 @@ Result<train::MakeTask> read_skip(Recipe& recipe, const train::Compute& compute)
   return [options = read_skip_options(recipe, compute), compute](RunDir& run) -> Result<std::unique_ptr<train::Task>> { return SkipTask::make(options, compute, &run); };
 }
 
+Result<train::MakeTask> read_pretrain(Recipe& recipe, const train::Compute& compute) {
+  return [options = read_pretrain_options(recipe), compute](RunDir& run) -> Result<std::unique_ptr<train::Task>> { return PretrainTask::make(options, compute, &run); };
+}
+
 }  // namespace
 
 std::vector<train::TaskKind> tasks() {
@@ -33,6 +38,7 @@ std::vector<train::TaskKind> tasks() {
   all.push_back({"sketch", "an encoder of sketches and photos: triplets, and a teacher's distances", read_sketch});
   all.push_back({"canvas", "the policy that picks a sketch's canvas", read_canvas});
   all.push_back({"supernet", "the networks of a search space, all in one set of weights", read_supernet});
+  all.push_back({"pretrain", "a vision-language network learns hidden words and whether text and picture match", read_pretrain});
   all.push_back({"skip", "a frozen network adapted with some of its modules left out: the search, and the training", read_skip});
   return all;
 }

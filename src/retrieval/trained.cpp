@@ -35,16 +35,6 @@ Result<OpenRun> open_run(const std::string& path) {
   return OpenRun{std::move(dir), std::move(recipe), std::move(task)};
 }
 
-// A path of the recipe, from here or from a folder above the run.
-std::string located(const std::string& path, const std::string& run) {
-  std::error_code ec;
-  if (path.empty() || fs::path(path).is_absolute() || fs::exists(path, ec)) return path;
-  const fs::path start = fs::weakly_canonical(run, ec);
-  for (fs::path folder = start; folder.has_relative_path(); folder = folder.parent_path())
-    if (fs::exists(folder / path, ec)) return (folder / path).string();
-  return path;
-}
-
 Status read_weights(const RunDir& dir, std::string& checkpoint, std::string& sha256, NamedTensors& tensors) {
   HONE_TRY_ASSIGN(checkpoint, checkpoint_of(dir));
   HONE_TRY_ASSIGN(sha256, file_checksum(checkpoint));
@@ -180,6 +170,15 @@ Result<Network> skip_net(OpenRun& run) {
 }
 
 }  // namespace
+
+std::string located(const std::string& path, const std::string& run) {
+  std::error_code ec;
+  if (path.empty() || fs::path(path).is_absolute() || fs::exists(path, ec)) return path;
+  const fs::path start = fs::weakly_canonical(run, ec);
+  for (fs::path folder = start; folder.has_relative_path(); folder = folder.parent_path())
+    if (fs::exists(folder / path, ec)) return (folder / path).string();
+  return path;
+}
 
 Result<std::string> task_of(const std::string& path) {
   HONE_TRY_ASSIGN(const OpenRun run, open_run(path));

@@ -17,6 +17,8 @@
 
 namespace hone {
 
+// A path of a run's recipe, from here or from a folder above the run.
+std::string located(const std::string& path, const std::string& run);
 // "sketch", "canvas", "classify", "skip": the task of a run's recipe.
 Result<std::string> task_of(const std::string& run);
 // File of the best checkpoint of a run, else its last. Code::not_found when there is none yet.

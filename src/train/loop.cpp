@@ -348,7 +348,7 @@ class Loop {
       const auto found = std::ranges::find(metrics, name, &Metrics::value_type::first);
       return found == metrics.end() ? std::optional<double>() : std::optional<double>(found->second);
     };
-    if (memory_.last.empty()) return true;
+    if (memory_.last.empty() || task_.keeps_newest()) return true;
     const auto now = value_in(memory_.last), before = value_in(memory_.best);
     if (!now) return fail(Code::failed, fmt::format("validation gives no '{}', which chooses the best checkpoint", name));
     if (std::isnan(*now)) return false;

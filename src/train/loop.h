@@ -48,6 +48,8 @@ class Task {
   // Figures on the validation data with the parameters given (the averaged ones, when there are).
   virtual Result<Metrics> validate(const Params& params) = 0;
   virtual std::string watched() const = 0;       // metric that chooses the best checkpoint; "-loss" would mean smaller is better
+  // True: the newest validation counts as the best one, whatever the watched metric says.
+  virtual bool keeps_newest() const { return false; }
   // Parameters that may be changed before they are validated and kept as the best (statistics of BatchNorm measured anew).
   virtual Status prepare(Params& averaged) { (void)averaged; return {}; }
   // After the update. All ranks call it, so that what they remember stays the same.

@@ -6,7 +6,7 @@ SkipOptions read_skip_options(Recipe& r, const train::Compute& compute) {
   SkipOptions o;
   o.network = r.text("network.name", "timm/mobilenetv2_100", "a network as in hone profile: name, .onnx, arch.toml or .hone");
   o.resolution = r.integer("network.resolution", 0, "side of its input; 0: the network's own", 0, 4096);
-  o.weights = r.text("network.weights", "", "its pre-trained checkpoint (.safetensors or .pth); empty: fresh weights");
+  o.weights = r.text("network.weights", "", "its pre-trained checkpoint (.safetensors or .pth), or the run that trained it; empty: fresh weights");
 
   o.search = r.text("skip.phase", "search", "search: find a skip set; train: adapt the network with one, from its pre-trained weights", {"search", "train"}) == "search";
   o.variant = r.text("skip.variant", "", "candidates, as in hone skip list", {"", "fusion", "global", "attention"});
@@ -43,21 +43,10 @@ SkipOptions read_skip_options(Recipe& r, const train::Compute& compute) {
   a.prompts = r.integer("adapters.prompts", 200, "learnt tokens of prompt and deep-prompt", 1, 1 << 16);
   a.zero_up = r.flag("adapters.zero_up", false, "up-projections start at zero: the network starts as it was");
 
-  QuestionTrainOptions& q = o.questions;
-  q.path = r.text("questions.path", "", "questions about pictures: procedural, or a folder of VQAv2, NLVR2 or easy-VQA; empty: labelled images, see [data]");
-  if (q.path.empty()) {
-    o.pictures = train::read_pictures(r);
-  } else {
-    q.train = r.text("questions.train", "train", "their split to train on");
-    q.val = r.text("questions.val", "val", "their split to validate on");
-    q.images = r.integer("questions.images", 1000, "procedural: pictures to draw", 10, 1 << 24);
-    q.tokenizer = r.text("questions.tokenizer", "", "vocabulary files of the network's text encoder; empty: WordPiece learnt from the training texts");
-    q.vocabulary = r.integer("questions.vocabulary", 512, "tokens of a learnt vocabulary", 8, 1 << 20);
-    q.text_length = r.integer("questions.text_length", 24, "tokens of a text; longer ones are cut", 4, 512);
-    q.batch = r.integer("data.batch", 32, "questions of an optimiser step, over all micro-batches and ranks", 1, 1 << 20);
-    q.val_batch = r.integer("data.val_batch", 64, "questions at once in validation", 1, 1 << 16);
-  }
+  o.questions = read_questions(r, false);
+  if (o.questions.path.empty()) o.pictures = train::read_pictures(r);
   o.label_smoothing = r.real("loss.label_smoothing", 0, "share of the target spread over all classes", 0, 1);
+  o.matching_weight = o.questions.path.empty() ? 0 : r.real("loss.matching", 0, "captions: weight of image-text matching by the network's second output; published 1 for METER, 0 for ViLT", 0);
   o.bn_freeze = r.flag("batch_norm.freeze", true, "normalise by the pre-trained statistics in training too, and leave them");
   o.bn_momentum = r.real("batch_norm.momentum", 0.1, "share of a batch in the running statistics, where they are not frozen", 0, 1);
   return o;

@@ -28,7 +28,7 @@ struct SkipOptions {
   Adapters adapters;
   train::PictureOptions pictures;  // where there are no questions
   QuestionTrainOptions questions;  // with a path: questions about pictures
-  double label_smoothing = 0;
+  double label_smoothing = 0, matching_weight = 0;
   bool bn_freeze = true;
   double bn_momentum = 0.1;
 };

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "data/shuffle.h"
 
@@ -36,23 +37,42 @@ class ImageSource final : public ExampleSource {
   int64_t steps_per_epoch() const override { return static_cast<int64_t>(learnt_.size()) / o_.batch; }
   int64_t batch() const override { return o_.batch; }
   int64_t val_batch() const override { return o_.val_batch; }
-  int64_t val_size() const override { return static_cast<int64_t>(set_.val.labels.size()); }
-  int64_t held_size() const override { return static_cast<int64_t>(held_.size()); }
   Result<Examples> next(int64_t step, int64_t micro, int64_t micros) override { return of(batches_->next(step, micro, micros)); }
-  Result<Examples> validation(int64_t first, int64_t count) override {
-    std::vector<int64_t> indices(static_cast<size_t>(count));
-    for (int64_t i = 0; i < count; ++i) indices[static_cast<size_t>(i)] = std::min(first + i, val_size() - 1);
-    return of(load_batch(set_.val, indices, o_.evaluate, 0, 0, 0, static_cast<int>(o_.workers)));
+  Result<int64_t> size(const std::string& split) override {
+    if (split == "held") return static_cast<int64_t>(held_.size());
+    HONE_TRY_ASSIGN(const train::LabelledImages* images, images_of(split));
+    return static_cast<int64_t>(images->labels.size());
   }
-  Result<Examples> held(int64_t first, int64_t count) override {
+  Result<Examples> of(const std::string& split, int64_t first, int64_t count) override {
     std::vector<int64_t> indices(static_cast<size_t>(count));
-    for (int64_t i = 0; i < count; ++i) indices[static_cast<size_t>(i)] = held_[static_cast<size_t>((first + i) % held_size())];
-    return of(load_batch(set_.train, indices, o_.evaluate, 0, 0, 0, static_cast<int>(o_.workers)));
+    const bool held = split == "held";
+    HONE_TRY_ASSIGN(const train::LabelledImages* images, held ? Result<const train::LabelledImages*>(&set_.train) : images_of(split));
+    const auto n = static_cast<int64_t>(held ? held_.size() : images->labels.size());
+    for (int64_t i = 0; i < count; ++i) indices[static_cast<size_t>(i)] = held ? held_[static_cast<size_t>((first + i) % n)] : std::min(first + i, n - 1);
+    return of(load_batch(*images, indices, o_.evaluate, 0, 0, 0, static_cast<int>(o_.workers)));
+  }
+  Result<train::Metrics> measures(const std::string& split, const std::vector<int64_t>& chosen) override {
+    HONE_TRY_ASSIGN(const train::LabelledImages* images, images_of(split));
+    int64_t right = 0;
+    for (size_t i = 0; i < chosen.size(); ++i) right += images->labels[i] == chosen[i];
+    return train::Metrics{{"accuracy", static_cast<double>(right) / static_cast<double>(chosen.size())}};
   }
   DataFacts facts() const override { return set_.facts; }
   std::vector<std::string> notes() const override { return set_.notes; }
 
  private:
+  // The validation split, or another one of the folder, opened when it is asked for.
+  Result<const train::LabelledImages*> images_of(const std::string& split) {
+    if (split == "validation" || split == o_.val_split) return &set_.val;
+    auto found = others_.find(split);
+    if (found == others_.end()) {
+      train::PictureOptions o = o_;
+      o.val_split = split;
+      HONE_TRY_ASSIGN(train::LabelledSet set, train::open_pictures(o));
+      found = others_.emplace(split, std::move(set)).first;
+    }
+    return &found->second.val;
+  }
   static Result<Examples> of(Result<train::Batch> batch) {
     if (!batch) return fail(std::move(batch).error());
     return Examples{{batch->images}, batch->labels};
@@ -61,6 +81,7 @@ class ImageSource final : public ExampleSource {
   int64_t resolution_;
   uint64_t seed_;
   train::LabelledSet set_;
+  std::map<std::string, train::LabelledSet> others_;
   std::vector<int64_t> learnt_, held_;   // indices into the training split
   std::unique_ptr<train::TrainingBatches> batches_;   // last: it loads ahead from the members above
 };
@@ -80,15 +101,17 @@ Result<std::unique_ptr<ExampleSource>> image_source(train::PictureOptions option
   return std::unique_ptr<ExampleSource>(std::make_unique<ImageSource>(std::move(options), resolution, std::move(set), learnt, away, seed));
 }
 
+at::Tensor logits_of(const at::Tensor& output, int64_t choices) { return choices > 1 ? output.view({-1, choices}) : output; }
+
 at::Tensor loss_of(const at::Tensor& logits, const at::Tensor& targets, double label_smoothing) {
   if (targets.scalar_type() == at::kLong) return at::cross_entropy_loss(logits, targets, {}, at::Reduction::Mean, -100, label_smoothing);
   return at::binary_cross_entropy_with_logits(logits, targets) * static_cast<double>(targets.size(1));
 }
 
-at::Tensor score_of(const at::Tensor& logits, const at::Tensor& targets) {
+at::Tensor scores_of(const at::Tensor& logits, const at::Tensor& targets) {
   const at::Tensor best = logits.argmax(1);
-  if (targets.scalar_type() == at::kLong) return best.eq(targets).to(at::kFloat).sum();
-  return targets.gather(1, best.unsqueeze(1)).sum();
+  if (targets.scalar_type() == at::kLong) return best.eq(targets).to(at::kFloat);
+  return targets.gather(1, best.unsqueeze(1)).squeeze(1);
 }
 
 }  // namespace hone::methods

@@ -4,11 +4,14 @@
 #include <ATen/ATen.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/error.h"
 #include "ir/infer.h"
+#include "methods/skip/question_data.h"
+#include "methods/skip/recall.h"
 #include "run/manifest.h"
 #include "train/pictures.h"
 #include "zoo/arch.h"
@@ -18,6 +21,7 @@ namespace hone::methods {
 struct Examples {
   std::vector<at::Tensor> inputs;  // in the order of the network's inputs
   at::Tensor targets;              // N classes (int64), or N x classes scores in [0, 1]: an answer may be right in part
+  int64_t choices = 1;             // rows of the inputs to a target: a network's single outputs for them are its classes
 };
 
 class ExampleSource {
@@ -31,11 +35,15 @@ class ExampleSource {
   virtual int64_t steps_per_epoch() const = 0;
   virtual int64_t batch() const = 0;
   virtual int64_t val_batch() const = 0;
-  virtual int64_t val_size() const = 0;
-  virtual int64_t held_size() const = 0;   // of the examples that rewards are measured on; never trained on
   virtual Result<Examples> next(int64_t step, int64_t micro, int64_t micros) = 0;
-  virtual Result<Examples> validation(int64_t first, int64_t count) = 0;  // the last one repeated beyond the end
-  virtual Result<Examples> held(int64_t first, int64_t count) = 0;        // going round
+  // Examples of a split without augmentation, in its order: "validation", "held" (kept for rewards, never trained on), or one of the
+  // data's own names. Beyond the end of "held" from its beginning again, of others the last one repeated.
+  virtual Result<int64_t> size(const std::string& split) = 0;
+  virtual Result<Examples> of(const std::string& split, int64_t first, int64_t count) = 0;
+  // Official measures of a split, `chosen` being the class of each of its examples. Shares.
+  virtual Result<train::Metrics> measures(const std::string& split, const std::vector<int64_t>& chosen) = 0;
+  // Captions and pictures of a split, for retrieval over all pairs; nothing where the data are no captions.
+  virtual Result<std::optional<PairSet>> pairs(const std::string& split) { (void)split; return std::nullopt; }
   virtual std::string unit() const { return "images"; }
   virtual DataFacts facts() const = 0;
   virtual std::vector<std::string> notes() const = 0;
@@ -46,20 +54,16 @@ class ExampleSource {
 // Labelled images for a network with one square RGB input. `held` is the share of training images kept for rewards.
 Result<std::unique_ptr<ExampleSource>> image_source(train::PictureOptions options, int64_t resolution, double held, uint64_t seed);
 
-// Questions about pictures, for ViLT and METER. `held` is the share of pictures whose questions are kept for rewards.
-struct QuestionTrainOptions {
-  std::string path;                 // "procedural", or a folder as in data/question_sets.h
-  std::string train = "train", val = "val";
-  std::string tokenizer;            // vocabulary files; empty: WordPiece learnt from the training texts
-  int64_t images = 1000;            // procedural: pictures to draw
-  int64_t vocabulary = 512, text_length = 24;
-  int64_t batch = 32, val_batch = 64;
-};
+// Questions about pictures, or captions, for ViLT and METER. `held` is the share of pictures whose texts are kept for rewards.
 Result<std::unique_ptr<ExampleSource>> question_source(const QuestionTrainOptions& options, double held, uint64_t seed);
+// Captions alone: what question_source() gives for them.
+std::unique_ptr<ExampleSource> retrieval_source(const QuestionTrainOptions& options, QuestionData data, uint64_t seed);
 
+// Scores of classes from the network's first output: as it is, or a row for each target where there are choices.
+at::Tensor logits_of(const at::Tensor& output, int64_t choices);
 // Mean over the batch: cross-entropy for classes; for scores the binary cross-entropy summed over classes (VQA's loss).
 at::Tensor loss_of(const at::Tensor& logits, const at::Tensor& targets, double label_smoothing);
-// Sum over the batch of what the most likely class scores: 0 or 1 for classes.
-at::Tensor score_of(const at::Tensor& logits, const at::Tensor& targets);
+// What the most likely class of each example scores: 0 or 1 for classes.
+at::Tensor scores_of(const at::Tensor& logits, const at::Tensor& targets);
 
 }  // namespace hone::methods

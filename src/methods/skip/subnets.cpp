@@ -63,11 +63,12 @@ Result<const train::Program*> Subnets::program(const SkipNumbers& set, int64_t b
   return &programs_.front().program;
 }
 
-Result<at::Tensor> Subnets::run(const train::Params& params, const SkipNumbers& set, const std::vector<at::Tensor>& inputs, const train::RunOptions& options) {
+Result<std::vector<at::Tensor>> Subnets::run(const train::Params& params, const SkipNumbers& set, const std::vector<at::Tensor>& inputs, const train::RunOptions& options) {
   HONE_TRY_ASSIGN(const train::Program* p, program(set, inputs[0].size(0)));
   HONE_TRY_ASSIGN(const auto state, params.bind(*p));
-  HONE_TRY_ASSIGN(const auto out, p->run(inputs, state, options));
-  return out[0].to(at::kFloat);
+  HONE_TRY_ASSIGN(auto out, p->run(inputs, state, options));
+  for (at::Tensor& t : out) t = t.to(at::kFloat);
+  return out;
 }
 
 }  // namespace hone::methods

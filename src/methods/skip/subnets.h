@@ -33,8 +33,8 @@ class Subnets {
   // Those of one sub-network: what it leaves out is not there.
   Result<train::Params> store(const train::Params& backbone, const SkipNumbers& set, uint64_t seed);
 
-  // First output of the sub-network, in fp32.
-  Result<at::Tensor> run(const train::Params& params, const SkipNumbers& set, const std::vector<at::Tensor>& inputs, const train::RunOptions& options);
+  // Outputs of the sub-network, in fp32.
+  Result<std::vector<at::Tensor>> run(const train::Params& params, const SkipNumbers& set, const std::vector<at::Tensor>& inputs, const train::RunOptions& options);
 
  private:
   struct Base {

@@ -42,17 +42,30 @@ std::vector<std::string> head_parameters(const Graph& g) {
   return out;
 }
 
+// A head that ranks captions starts as the "match" row of image-text matching (ViLT, METER) where the weights have no such head.
+void start_ranking(NamedTensors& tensors) {
+  const auto find = [&](std::string_view name) { return std::ranges::find(tensors, name, [](const auto& t) { return std::string_view(t.first); }); };
+  for (const char* part : {"weight", "bias"}) {
+    const auto from = find(fmt::format("itm_score.fc.{}", part));
+    if (from == tensors.end() || find(fmt::format("rank_output.{}", part)) != tensors.end() || from->second.shape.empty() || from->second.shape[0] != 2) continue;
+    auto rows = train::to_torch(from->second);
+    if (!rows) continue;
+    if (auto match = train::from_torch(rows->narrow(0, 1, 1).clone())) tensors.emplace_back(fmt::format("rank_output.{}", part), std::move(*match));
+  }
+}
+
 }  // namespace
 
 Result<std::unique_ptr<SkipTask>> SkipTask::make(const SkipOptions& options, const train::Compute& compute, const RunDir* run) {
   auto task = std::unique_ptr<SkipTask>(new SkipTask());
   task->o_ = options;
+  HONE_TRY(use_weights_of_run(task->o_.weights, task->o_.questions.tokenizer));
   task->compute_ = compute;
   task->run_ = run;
   if (options.questions.path.empty()) {
     HONE_TRY_ASSIGN(task->source_, image_source(options.pictures, options.resolution, options.held, compute.seed));
   } else {
-    HONE_TRY_ASSIGN(task->source_, question_source(options.questions, options.held, compute.seed));
+    HONE_TRY_ASSIGN(task->source_, question_source(task->o_.questions, options.held, compute.seed));
   }
   HONE_TRY(task->open());
   if (run)
@@ -70,11 +83,16 @@ Status SkipTask::open() {
   HONE_TRY_ASSIGN(subnets_, Subnets::make(std::move(network.graph), o_.variant, o_.adapters, [this](int64_t batch) { return source_->bindings(batch); }));
   const auto n = static_cast<int64_t>(subnets_.candidates().size());
   HONE_TRY(source_->fit(subnets_.base()));
+  if (o_.matching_weight > 0) {
+    const Graph& g = subnets_.base();
+    if (g.outputs.size() < 2 || g.value(g.outputs[1]).type.shape != Shape{1, 2}) return fail(Code::usage, "has no second output N x 2 for image-text matching", o_.network, "retrieval networks with one are called -retrieval in the small sizes; or loss.matching = 0");
+  }
   if (o_.bandit.skip > n) return fail(Code::usage, fmt::format("{} of {} modules cannot be skipped", o_.bandit.skip, n), "skip.count", fmt::format("hone skip list {}", o_.network));
 
   HONE_TRY_ASSIGN(train::Params backbone, train::Params::of(subnets_.base(), compute_.seed));
   if (!o_.weights.empty()) {
     HONE_TRY_ASSIGN(NamedTensors tensors, read_checkpoint(o_.weights));
+    start_ranking(tensors);
     HONE_TRY_ASSIGN(const auto report, backbone.load(subnets_.base(), std::move(tensors), /*strict=*/false, /*resize=*/true));
     if (report.loaded.empty()) return fail(Code::invalid, "nothing of the checkpoint fits the network: " + report.text(), o_.weights);
     notes_.push_back(o_.weights + ": " + report.text());
@@ -141,16 +159,26 @@ Status SkipTask::set_trainable() {
   return {};
 }
 
+at::Tensor SkipTask::whole_loss(const std::vector<at::Tensor>& outputs, const Examples& e, double label_smoothing) const {
+  at::Tensor loss = loss_of(logits_of(outputs[0], e.choices), e.targets.to(compute_.device), label_smoothing);
+  if (o_.matching_weight > 0 && e.choices > 1) {  // of each picture its own caption, and the first of the others: half of the pairs are true
+    const at::Tensor pairs = outputs[1].view({-1, e.choices, 2}).slice(1, 0, 2).reshape({-1, 2});
+    const at::Tensor match = at::tensor({int64_t{1}, int64_t{0}}).repeat({pairs.size(0) / 2}).to(compute_.device);
+    loss = loss + o_.matching_weight * at::cross_entropy_loss(pairs, match);
+  }
+  return loss;
+}
+
 Result<double> SkipTask::held_loss(const train::Params& params, const SkipNumbers& set, int64_t first_batch, int64_t batches) {
   at::NoGradGuard no_grad;
   train::RunOptions run;  // evaluation: no dropout, running statistics
   run.compute = compute_.type;
   double sum = 0;
   for (int64_t i = 0; i < batches; ++i) {
-    HONE_TRY_ASSIGN(Examples e, source_->held((first_batch + i) * o_.reward_batch, o_.reward_batch));
+    HONE_TRY_ASSIGN(Examples e, source_->of("held", (first_batch + i) * o_.reward_batch, o_.reward_batch));
     for (at::Tensor& t : e.inputs) t = t.to(compute_.device);
-    HONE_TRY_ASSIGN(const at::Tensor logits, subnets_.run(params, set, e.inputs, run));
-    sum += loss_of(logits, e.targets.to(compute_.device), 0).item<double>();
+    HONE_TRY_ASSIGN(const auto outputs, subnets_.run(params, set, e.inputs, run));
+    sum += whole_loss(outputs, e, 0).item<double>();
   }
   return sum / static_cast<double>(batches);
 }
@@ -187,33 +215,40 @@ Result<train::Losses> SkipTask::forward(int64_t step, int64_t micro, int64_t mic
   run.batch_norm_momentum = o_.bn_momentum;
   run.generator = train::step_generator(compute_, step, micro);
   run.compute = compute_.type;
-  HONE_TRY_ASSIGN(const at::Tensor logits, subnets_.run(params_, set, e.inputs, run));
-  const at::Tensor loss = loss_of(logits, targets, o_.label_smoothing);
-  return train::Losses{loss, {{"score", score_of(logits.detach(), targets) / static_cast<double>(targets.size(0))}}};
+  HONE_TRY_ASSIGN(const auto outputs, subnets_.run(params_, set, e.inputs, run));
+  const at::Tensor logits = logits_of(outputs[0], e.choices);
+  return train::Losses{whole_loss(outputs, e, o_.label_smoothing), {{"score", scores_of(logits.detach(), targets).mean()}}};
 }
 
-Result<train::Metrics> SkipTask::validate(const train::Params& params) {
+Result<SkipAnswers> SkipTask::answer(const train::Params& params, const SkipNumbers& set, const std::string& split) {
   at::NoGradGuard no_grad;
-  HONE_TRY_ASSIGN(const SkipSet chosen_set, chosen(params));
-  if (run_) HONE_TRY(run_->write(kSetFile, print_skip_set(chosen_set)));
-  const int64_t size = source_->val_size(), batch = source_->val_batch();
-  double loss = 0, score = 0;
+  HONE_TRY_ASSIGN(const int64_t size, source_->size(split));
+  const int64_t batch = source_->val_batch();
+  SkipAnswers out;
   train::RunOptions run;
   run.compute = compute_.type;
   for (int64_t from = 0; from < size; from += batch) {
     const int64_t n = std::min(batch, size - from);
-    HONE_TRY_ASSIGN(Examples e, source_->validation(from, batch));
+    HONE_TRY_ASSIGN(Examples e, source_->of(split, from, batch));
     for (at::Tensor& t : e.inputs) t = t.to(compute_.device);
-    HONE_TRY_ASSIGN(at::Tensor logits, subnets_.run(params, chosen_set.set, e.inputs, run));
-    logits = logits.narrow(0, 0, n);
+    HONE_TRY_ASSIGN(const auto outputs, subnets_.run(params, set, e.inputs, run));
+    const at::Tensor logits = logits_of(outputs[0], e.choices).narrow(0, 0, n);
     const at::Tensor targets = e.targets.to(compute_.device).narrow(0, 0, n);
-    loss += loss_of(logits, targets, 0).item<double>() * static_cast<double>(n);
-    score += score_of(logits, targets).item<double>();
+    out.loss += loss_of(logits, targets, 0).item<double>() * static_cast<double>(n) / static_cast<double>(size);
+    out.score += scores_of(logits, targets).sum().item<double>() / static_cast<double>(size);
+    const at::Tensor best = logits.argmax(1).to(at::kCPU).contiguous();
+    out.chosen.insert(out.chosen.end(), best.const_data_ptr<int64_t>(), best.const_data_ptr<int64_t>() + n);
   }
+  return out;
+}
+
+Result<train::Metrics> SkipTask::validate(const train::Params& params) {
+  HONE_TRY_ASSIGN(const SkipSet chosen_set, chosen(params));
+  if (run_) HONE_TRY(run_->write(kSetFile, print_skip_set(chosen_set)));
+  HONE_TRY_ASSIGN(const SkipAnswers answers, answer(params, chosen_set.set, "validation"));
   HONE_TRY_ASSIGN(const Graph g, subnets_.graph(chosen_set.set, 1));
   HONE_TRY_ASSIGN(const Profile costs, profile(g));
-  const auto n = static_cast<double>(size);
-  train::Metrics out{{"score", score / n}, {"loss", loss / n}, {"macs", static_cast<double>(costs.totals.macs)}};
+  train::Metrics out{{"score", answers.score}, {"loss", answers.loss}, {"macs", static_cast<double>(costs.totals.macs)}};
   if (o_.search) out.emplace_back("events", static_cast<double>(history_.size()));
   return out;
 }

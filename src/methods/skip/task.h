@@ -2,7 +2,8 @@
 //
 // Phase search: a supernet holds the adapters of every kept candidate and one in place of every skipped one; each micro-batch
 // trains the sub-network without a drawn set, and a bandit (bandit.h) compares sub-networks on held-out examples. The run's
-// skip_set.json says which set is best so far, and how that came.
+// skip_set.json says which set the newest validation had, and how it came;
+// checkpoints/best.safetensors is of that validation too.
 // Phase train: starts again from the pre-trained weights with fresh adapters and one set.
 //
 // The bandit's event of a step comes before the step's first backward pass, with the parameters of the step before it, in
@@ -23,6 +24,12 @@
 
 namespace hone::methods {
 
+// What a sub-network makes of a split.
+struct SkipAnswers {
+  std::vector<int64_t> chosen;   // class of each example
+  double score = 0, loss = 0;    // means; the score of an example is what its class earns
+};
+
 class SkipTask final : public train::Task {
  public:
   static Result<std::unique_ptr<SkipTask>> make(const SkipOptions& options, const train::Compute& compute, const RunDir* run);
@@ -35,6 +42,8 @@ class SkipTask final : public train::Task {
   // Score and loss of the chosen set's sub-network on the validation split; also writes skip_set.json.
   Result<train::Metrics> validate(const train::Params& params) override;
   std::string watched() const override { return "score"; }
+  // A search's result is its newest set: the checkpoint that is kept as the best one belongs to skip_set.json.
+  bool keeps_newest() const override { return o_.search; }
   std::vector<DataFacts> data() const override { return {source_->facts()}; }
   std::vector<std::string> notes() const override { return notes_; }
   train::State save() const override;
@@ -42,6 +51,10 @@ class SkipTask final : public train::Task {
 
   // The set as it stands: the search's best by its method, or the one that is trained.
   Result<SkipSet> chosen(const train::Params& params);
+  Result<SkipAnswers> answer(const train::Params& params, const SkipNumbers& set, const std::string& split);
+  const SkipNumbers& set() const { return set_; }   // phase train
+  const train::Compute& compute() const { return compute_; }
+  ExampleSource& source() { return *source_; }
   const Bandit& bandit() const { return *bandit_; }
   Subnets& subnets() { return subnets_; }
 
@@ -52,6 +65,7 @@ class SkipTask final : public train::Task {
   Status set_trainable();
   // Once a step: the policy that its micro-batches draw by, and its event.
   Status begin(int64_t step, int64_t micros);
+  at::Tensor whole_loss(const std::vector<at::Tensor>& outputs, const Examples& examples, double label_smoothing) const;
   Result<double> held_loss(const train::Params& params, const SkipNumbers& set, int64_t first_batch, int64_t batches);
   std::vector<double> weight_sizes(const train::Params& params) const;
 
