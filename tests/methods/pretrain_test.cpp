@@ -113,14 +113,14 @@ task = "pretrain"
 name = "vilt/tiny-mlm-itm"
 [questions]
 path = "procedural"
-images = 60
+images = 40
 [data]
 batch = 16
 [train]
-epochs = 8
+epochs = 3
 threads = 1
 device = "cpu"
-validate_every = 4
+validate_every = 0
 [optimiser]
 lr = 0.002
 )";
@@ -131,9 +131,6 @@ name = "vilt/tiny-vqa"
 [skip]
 phase = "search"
 count = 2
-every = 2
-warmup = 0.3
-reward_batch = 8
 held = 0.2
 [questions]
 path = "procedural"
@@ -173,11 +170,11 @@ std::string PretrainRuns::folder;
 TEST_F(PretrainRuns, FromWordsToAnAdaptedNetwork) {
   const auto pre = run("pretrain", "pre");
   ASSERT_TRUE(pre) << pre.error().text();
-  EXPECT_LT(metric(pre->finished.last, "words_loss"), 3.5);  // log of the vocabulary is above 4.5
+  EXPECT_LT(metric(pre->finished.last, "words_loss"), 4.2);  // log of the vocabulary is above 4.5
   const auto vocabulary = read_file(folder + "pre/vocab.txt");
   ASSERT_TRUE(vocabulary);
 
-  const auto search = run("skip", "search", {"network.weights=" + folder + "pre"});
+  const auto search = run("skip", "search", {"network.weights=" + folder + "pre", "skip.every=2", "skip.warmup=0.3", "skip.reward_batch=8"});
   ASSERT_TRUE(search) << search.error().text();
   EXPECT_EQ(*read_file(folder + "search/vocab.txt"), *vocabulary);  // the weights' ids
   const auto before = read_checkpoint(folder + "pre/checkpoints/best.safetensors"), after = read_checkpoint(folder + "search/checkpoints/best.safetensors");

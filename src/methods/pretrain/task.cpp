@@ -62,6 +62,9 @@ Status PretrainTask::open() {
   }
   if (words_ < 0 && matching_ < 0)
     return fail(Code::usage, fmt::format("gives neither words (N x {} x {}) nor matching (N x 2)", o_.questions.text_length, data_.tokenizer->size()), o_.network, "networks with such heads are called -mlm-itm");
+  if (o_.words_weight == 0) words_ = -1;
+  if (o_.matching_weight == 0) matching_ = -1;
+  if (words_ < 0 && matching_ < 0) return fail(Code::usage, "nothing is learnt", "pretrain.words, pretrain.matching", "one of the weights must be above 0");
   HONE_TRY_ASSIGN(params_, train::Params::of(one.graph, compute_.seed));
   if (!o_.weights.empty()) {
     HONE_TRY_ASSIGN(NamedTensors tensors, read_checkpoint(o_.weights));
@@ -71,9 +74,17 @@ Status PretrainTask::open() {
   }
   params_.to(compute_.device);
   for (std::string& note : data_.notes()) notes_.push_back(std::move(note));
-  HONE_TRY_ASSIGN(QuestionBatches learnt, inputs_.batches(data_, "learnt", o_.questions, o_.questions.batch, true, compute_.seed, 1));
+  const auto& texts = data_.split("learnt");
+  const auto first_image = [&](uint32_t q) { return data_.set->questions[q].images[0]; };
+  if (std::ranges::all_of(texts, [&](uint32_t q) { return first_image(q) == first_image(texts[0]); })) return fail(Code::usage, "all texts are of one picture: none can be swapped", o_.questions.path);
+  for (uint32_t q : texts) {
+    const size_t asked = data_.asked[q];
+    if (same_question_.size() <= asked) same_question_.resize(asked + 1);
+    same_question_[asked].push_back(q);
+  }
+  HONE_TRY_ASSIGN(QuestionBatches learnt, inputs_.batches(data_, "learnt", o_.questions, o_.questions.batch, true, compute_.seed));
   learnt_.emplace(std::move(learnt));
-  HONE_TRY_ASSIGN(QuestionBatches validation, inputs_.batches(data_, data_.val, o_.questions, o_.questions.val_batch, false, 0, 1));
+  HONE_TRY_ASSIGN(QuestionBatches validation, inputs_.batches(data_, data_.val, o_.questions, o_.questions.val_batch, false, 0));
   validation_.emplace(std::move(validation));
   return {};
 }
@@ -85,24 +96,40 @@ Result<const train::Program*> PretrainTask::program(int64_t batch) {
   return &programs_.emplace(batch, std::move(compiled)).first->second;
 }
 
+const std::string& PretrainTask::swapped(uint32_t text, Rng& rng) const {
+  const Question& own = data_.set->questions[text];
+  const auto usable = [&](const Question& q) { return q.images[0] != own.images[0] && q.text != own.text; };
+  const size_t asked = data_.asked[text];
+  for (const auto* from : {asked < same_question_.size() ? &same_question_[asked] : nullptr, &data_.split("learnt")})
+    for (int tries = 0; from && !from->empty() && tries < 32; ++tries)
+      if (const Question& q = data_.set->questions[(*from)[rng.below(from->size())]]; usable(q)) return q.text;
+  for (uint32_t q : data_.split("learnt"))  // nearly all texts are one: the first that is not
+    if (usable(data_.set->questions[q])) return data_.set->questions[q].text;
+  return own.text;
+}
+
 PretrainTask::Pairs PretrainTask::pairs_of(const QuestionBatch& b, uint64_t key) const {
   const int64_t length = o_.questions.text_length, n = static_cast<int64_t>(b.questions.size());
-  const at::Tensor ids = ids_of(b, length), mask = mask_of(b, length);
+  const at::Tensor ids = ids_of(b, length).select(1, 0), mask = mask_of(b, length).select(1, 0);
+  at::Tensor hidden = ids.clone(), shown = ids.clone(), shown_mask = mask.clone();
   Pairs out;
   out.images = images_of(b);
-  at::Tensor hidden = ids.select(1, 0).clone();
   out.labels = at::empty({n, length}, at::kLong);
-  at::Tensor own = at::empty({n}, at::kLong);
+  out.match = at::ones({n}, at::kLong);
+  std::vector<int32_t> row(static_cast<size_t>(length));
+  std::vector<uint8_t> row_mask(row.size());
   for (int64_t i = 0; i < n; ++i) {
-    const uint64_t text = b.questions[static_cast<size_t>(i)];
+    const uint32_t text = b.questions[static_cast<size_t>(i)];
     Rng words(derive_seed(compute_.seed, kWords, key, text)), matching(derive_seed(compute_.seed, kMatching, key, text));
     out.hidden += mask_words(hidden.mutable_data_ptr<int64_t>() + i * length, out.labels.mutable_data_ptr<int64_t>() + i * length, length, *data_.tokenizer, o_.mask, words);
-    own.mutable_data_ptr<int64_t>()[i] = static_cast<int64_t>(matching.below(2));
+    if (matching.below(2)) continue;
+    out.match.mutable_data_ptr<int64_t>()[i] = 0;
+    data_.tokenizer->encode_row(swapped(text, matching), length, row.data(), row_mask.data());
+    std::ranges::copy(row, shown.mutable_data_ptr<int64_t>() + i * length);
+    std::ranges::copy(row_mask, shown_mask.mutable_data_ptr<int64_t>() + i * length);
   }
-  out.match = own;
-  const at::Tensor which = (1 - own).view({n, 1, 1}).expand({n, 1, length});  // text 0 is the picture's own
-  out.ids = at::cat({hidden, ids.gather(1, which).squeeze(1)});
-  out.mask = at::cat({mask.select(1, 0), mask.gather(1, which).squeeze(1)});
+  out.ids = at::cat({hidden, shown});
+  out.mask = at::cat({mask, shown_mask});
   return out;
 }
 

@@ -2,6 +2,9 @@
 // (Kim et al. 2021, section 3.2): masked words read with their own picture, and whether text and picture belong together, half of
 // the texts being another picture's. Texts are captions, or questions followed by their answers.
 //
+// A swapped text is one that asks what the picture's own text asks and answers it differently, where another picture has such a
+// one (statements made of questions): of a few words about simple pictures, most others would hold of this picture too.
+//
 // The network's outputs say what it learns: words (N x T x vocabulary), matching (N x 2, class 1 a match), or both; networks with
 // such heads are called -mlm-itm. What is hidden and swapped is a function of (seed, epoch, text).
 #pragma once
@@ -12,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "core/rng.h"
 #include "methods/skip/question_data.h"
 #include "train/loop.h"
 #include "train/program.h"
@@ -57,6 +61,7 @@ class PretrainTask final : public train::Task {
   Status open();
   Result<const train::Program*> program(int64_t batch);
   Pairs pairs_of(const QuestionBatch& batch, uint64_t key) const;
+  const std::string& swapped(uint32_t text, Rng& rng) const;   // a text of another picture
   Result<Sums> run(const train::Params& params, const Pairs& pairs, const train::RunOptions& options);
 
   PretrainOptions o_;
@@ -66,8 +71,9 @@ class PretrainTask final : public train::Task {
   Graph graph_;
   std::map<int64_t, train::Program> programs_;  // by rows
   train::Params params_;
-  int words_ = -1, matching_ = -1;              // which outputs
+  int words_ = -1, matching_ = -1;              // which outputs; -1: none, or of no weight
   std::optional<QuestionBatches> validation_;
+  std::vector<std::vector<uint32_t>> same_question_;  // texts that are learnt from, by QuestionData::asked
   std::vector<std::string> notes_;
   int64_t step_ = -1;
   Pairs now_;

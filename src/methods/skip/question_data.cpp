@@ -6,6 +6,7 @@
 #include <cmath>
 #include <filesystem>
 #include <set>
+#include <unordered_map>
 
 #include "data/question_answers.h"
 #include "data/question_sets.h"
@@ -57,13 +58,18 @@ Status split_by_picture(QuestionSet& set, const QuestionTrainOptions& o, double 
   return {};
 }
 
-void make_captions(QuestionSet& set) {
+// Questions with their answers as statements; returns which of them ask the same.
+std::vector<uint32_t> make_captions(QuestionSet& set) {
+  std::vector<uint32_t> asked;
+  std::unordered_map<std::string, uint32_t> wordings;
   for (Question& q : set.questions) {
+    asked.push_back(wordings.emplace(q.text, static_cast<uint32_t>(wordings.size())).first->second);
     const auto best = std::ranges::max_element(q.answers, {}, &AnswerScore::score);
     if (best != q.answers.end()) q.text += " " + set.answers[best->answer];
     q.answers.clear();
   }
   set.task = QuestionTask::retrieve;
+  return asked;
 }
 
 }  // namespace
@@ -102,9 +108,9 @@ Result<QuestionData> open_question_data(const QuestionTrainOptions& o, double he
   } else {
     HONE_TRY_ASSIGN(set, open_questions(o.path, {.answers = labels}));
   }
-  if (captions) make_captions(set);
-  HONE_TRY(split_by_picture(set, o, held));
   QuestionData out;
+  if (captions) out.asked = make_captions(set);
+  HONE_TRY(split_by_picture(set, o, held));
   out.val = o.val_share > 0 ? "validation" : o.val;
   const QuestionSet::Split* val = set.split(out.val);
   if (!val || val->questions.empty()) return fail(Code::not_found, fmt::format("has no split '{}' with questions", out.val), o.path, "--set questions.val=NAME, or questions.val_share=0.1 for a part of the training pictures");

@@ -37,6 +37,7 @@ struct QuestionData {
   std::shared_ptr<const QuestionSet> set;
   std::shared_ptr<const Tokenizer> tokenizer;
   std::string val;                  // name of the split that is validated on
+  std::vector<uint32_t> asked;      // statements made of questions: a number for each wording; texts of one number differ in their answers
 
   const std::vector<uint32_t>& split(const std::string& name) const { return set->split(name)->questions; }
   // A split by name, "validation" being the one that is validated on. An error lists the names there are.
