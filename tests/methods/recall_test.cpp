@@ -127,7 +127,8 @@ lr = 0.001
   EXPECT_TRUE(skip_report({*e}, {}));
   // Without a second output there is nothing to learn matching from.
   SkipOptions o = options("meter/tiny-vqa");
-  EXPECT_FALSE(SkipTask::make(o, compute(), nullptr));
+  o.matching_weight = 1;
+  EXPECT_EQ(SkipTask::make(o, compute(), nullptr).error().code, Code::usage);
 }
 
 // The head that ranks begins as the "match" row of image-text matching.
