@@ -11,6 +11,7 @@
 #include "core/file.h"
 #include "ir/infer.h"
 #include "rewrite/adapters.h"
+#include "rewrite/embed.h"
 #include "rewrite/skip_set.h"
 #include "rewrite/weights.h"
 #include "run/manifest.h"
@@ -154,6 +155,11 @@ Result<Network> skip_net(OpenRun& run) {
     HONE_TRY_ASSIGN(Inferred inferred, infer(std::move(network.graph)));
     network.graph = std::move(inferred.graph);
   }
+  std::string input = "data";  // table of the pictures' mean and deviation
+  if (!r.text("sketches.path", "", "").empty()) {
+    HONE_TRY_ASSIGN(network.graph, embedding_network(std::move(network.graph), r.text("network.pool", "average", "") == "max" ? Pool::max : Pool::average));
+    input = "network";
+  }
   HONE_TRY_ASSIGN(const auto candidates, skip_candidates(network.graph, set.variant));
   HONE_TRY_ASSIGN(const auto numbers, place_skip_set(set, candidates, name));
   HONE_TRY_ASSIGN(Graph skipped, apply_skips(network.graph, candidates, numbers, set.adapters));
@@ -162,8 +168,8 @@ Result<Network> skip_net(OpenRun& run) {
   network.graph = std::move(merged.graph);
   mark(network.graph, run, name, sha256);
   network.graph.metadata["hone.skipped"] = fmt::format("{}", fmt::join(set.modules, " "));
-  network.graph.metadata["hone.input.mean"] = numbers_text(r.reals("data.mean", {0.485, 0.456, 0.406}, ""));
-  network.graph.metadata["hone.input.std"] = numbers_text(r.reals("data.std", {0.229, 0.224, 0.225}, ""));
+  network.graph.metadata["hone.input.mean"] = numbers_text(r.reals(input + ".mean", {0.485, 0.456, 0.406}, ""));
+  network.graph.metadata["hone.input.std"] = numbers_text(r.reals(input + ".std", {0.229, 0.224, 0.225}, ""));
   network.arch.reset();  // no longer what the table says
   network.name = run.dir.path();
   return network;

@@ -245,6 +245,59 @@ TEST(SkipTask, TrainingHoldsNothingOfWhatIsLeftOut) {
   EXPECT_EQ(SkipTask::make(o, compute(), nullptr).error().code, Code::usage);
 }
 
+// Rows 0 and 2 show one photo: for either, the other's is no wrong answer.
+TEST(SkipTask, SimilaritiesOfSketchesAndPhotos) {
+  const double h = std::sqrt(0.5);
+  const at::Tensor sketches = at::tensor({1.0, 0.0, 0.0, 1.0, h, h}).view({3, 2}), photos = at::tensor({1.0, 0.0, h, h, 1.0, 0.0}).view({3, 2});
+  Examples e;
+  e.same = at::zeros({3, 3}, at::kBool);
+  e.same[0][2] = e.same[2][0] = true;
+  e.targets = at::arange(3, at::kLong);
+  e.temperature = 0.5;
+  const at::Tensor logits = logits_of(at::cat({sketches, photos}), e);
+  EXPECT_TRUE(at::allclose(logits, at::tensor({2.0, 2 * h, -1e4, 0.0, 2 * h, 0.0, -1e4, 2.0, 2 * h}).view({3, 3})));
+  EXPECT_NEAR(loss_of(logits, e.targets, 0).item<double>(), (std::log1p(std::exp(2 * h - 2)) + std::log1p(2 * std::exp(-2 * h)) + std::log1p(std::exp(2 - 2 * h))) / 3, 1e-9);
+  EXPECT_TRUE(at::equal(scores_of(logits, e.targets), at::tensor({1.f, 1.f, 0.f})));
+}
+
+TEST(SkipTask, SketchesFindTheirPhotos) {
+  SkipOptions o = small_search();
+  o.network = "timm/mobilenetv2_050";
+  o.held = 0.2;
+  o.sketches.data.path = "procedural";
+  o.sketches.data.procedural_photos = 30;
+  o.sketches.data.procedural_sketches = 2;
+  o.sketches.data.validation = 0.2;
+  o.sketches.style.mean = o.sketches.style.deviation = {0.5, 0.5, 0.5};
+  o.sketches.batch = 8;
+  auto task = SkipTask::make(o, compute(), nullptr);
+  ASSERT_TRUE(task) << task.error().text();
+  const auto counts = (*task)->data()[0].counts;
+  EXPECT_GT(counts.at("held sketches"), 0);
+  const auto again = SkipTask::make(o, compute(), nullptr);
+  for (int64_t step = 0; step < 4; ++step) {
+    auto a = (*task)->forward(step, 0, 1), b = (*again)->forward(step, 0, 1);
+    ASSERT_TRUE(a && b) << a.error().text();
+    EXPECT_TRUE(at::equal(a->total.detach(), b->total.detach())) << step;
+    descend(**task, *a);
+    descend(**again, *b);
+  }
+  const auto gallery = (*task)->source().gallery("validation");
+  ASSERT_TRUE(gallery && *gallery);
+  // The gallery in parts is the gallery at once, and the task's score is the share of first ranks in it.
+  const Gallery& g = **gallery;
+  EXPECT_TRUE(at::equal(g.load_photos(0, g.photos).slice(0, 1, 3), g.load_photos(1, 2)));
+  auto answers = (*task)->answer((*task)->params(), {0}, "validation");
+  ASSERT_TRUE(answers) << answers.error().text();
+  EXPECT_EQ(answers->examples, static_cast<int64_t>(g.truth.size()));
+  EXPECT_EQ(answers->measures[0].second, answers->score);
+  EXPECT_LE(answers->score, answers->measures[2].second);
+  EXPECT_GE(answers->measures[3].second, 1.0 / static_cast<double>(g.photos));
+  EXPECT_EQ((*task)->source().size("nothing").error().code, Code::not_found);
+  o.sketches.batch = 1000;
+  EXPECT_EQ(SkipTask::make(o, compute(), nullptr).error().code, Code::usage);
+}
+
 TEST(SkipTask, QuestionsAboutPictures) {
   for (const char* net : {"vilt/tiny-vqa", "meter/tiny-vqa"}) {
     SkipOptions o = small_search();

@@ -44,6 +44,7 @@ Result<Opened> options_of(const std::string& path) {
   o.search = false;
   o.set = run.file("skip_set.json");
   o.pictures.path = located(o.pictures.path, path);
+  if (std::string& sketches = o.sketches.data.path; !sketches.empty() && sketches != "procedural") sketches = located(sketches, path);
   QuestionTrainOptions& q = o.questions;
   if (q.path.empty()) return out;
   if (q.path != "procedural") q.path = located(q.path, path);
@@ -121,11 +122,14 @@ Result<SkipEvaluation> evaluate_skip(const std::string& path, const std::string&
   e.run = path;
   e.split = split;
   HONE_TRY_ASSIGN(const SkipAnswers answers, task->answer(task->params(), task->set(), split));
-  HONE_TRY_ASSIGN(e.measures, task->source().measures(split, answers.chosen));
+  e.measures = answers.measures;
+  if (e.measures.empty()) {
+    HONE_TRY_ASSIGN(e.measures, task->source().measures(split, answers.chosen));
+  }
   HONE_TRY_ASSIGN(const auto pairs, task->source().pairs(split));
   if (pairs) HONE_TRY(add_recall(*task, *pairs, e));
   e.loss = answers.loss;
-  e.examples = static_cast<int64_t>(answers.chosen.size());
+  e.examples = answers.examples;
   for (const auto& p : task->params().entries()) {
     if (p.buffer || !p.trainable) continue;
     e.trained += p.tensor.numel();

@@ -43,8 +43,10 @@ SkipOptions read_skip_options(Recipe& r, const train::Compute& compute) {
   a.prompts = r.integer("adapters.prompts", 200, "learnt tokens of prompt and deep-prompt", 1, 1 << 16);
   a.zero_up = r.flag("adapters.zero_up", false, "up-projections start at zero: the network starts as it was");
 
-  o.questions = read_questions(r, false);
-  if (o.questions.path.empty()) o.pictures = train::read_pictures(r);
+  o.sketches = read_sketches(r, o.network);
+  const bool sketches = !o.sketches.data.path.empty();
+  if (!sketches) o.questions = read_questions(r, false);
+  if (!sketches && o.questions.path.empty()) o.pictures = train::read_pictures(r);
   o.label_smoothing = r.real("loss.label_smoothing", 0, "share of the target spread over all classes", 0, 1);
   o.matching_weight = o.questions.path.empty() ? 0 : r.real("loss.matching", 0, "captions: weight of image-text matching by the network's second output; published 1 for METER, 0 for ViLT", 0);
   o.bn_freeze = r.flag("batch_norm.freeze", true, "normalise by the pre-trained statistics in training too, and leave them");

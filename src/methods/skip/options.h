@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "methods/skip/bandit.h"
+#include "methods/skip/sketch_source.h"
 #include "methods/skip/source.h"
 #include "rewrite/adapters.h"
 #include "run/recipe.h"
@@ -27,6 +28,7 @@ struct SkipOptions {
 
   Adapters adapters;
   train::PictureOptions pictures;  // where there are no questions
+  SketchTrainOptions sketches;     // with a path: sketches that find their photos
   QuestionTrainOptions questions;  // with a path: questions about pictures
   double label_smoothing = 0, matching_weight = 0;
   bool bn_freeze = true;

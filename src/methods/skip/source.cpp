@@ -101,7 +101,12 @@ Result<std::unique_ptr<ExampleSource>> image_source(train::PictureOptions option
   return std::unique_ptr<ExampleSource>(std::make_unique<ImageSource>(std::move(options), resolution, std::move(set), learnt, away, seed));
 }
 
-at::Tensor logits_of(const at::Tensor& output, int64_t choices) { return choices > 1 ? output.view({-1, choices}) : output; }
+at::Tensor logits_of(const at::Tensor& output, const Examples& e) {
+  if (!e.same.defined()) return e.choices > 1 ? output.view({-1, e.choices}) : output;
+  const int64_t n = output.size(0) / 2;
+  const at::Tensor similar = at::matmul(output.narrow(0, 0, n), output.narrow(0, n, n).t()) / e.temperature;
+  return similar.masked_fill(e.same.to(output.device()), -1e4);  // as if they were not there, without the infinities that gradients dislike
+}
 
 at::Tensor loss_of(const at::Tensor& logits, const at::Tensor& targets, double label_smoothing) {
   if (targets.scalar_type() == at::kLong) return at::cross_entropy_loss(logits, targets, {}, at::Reduction::Mean, -100, label_smoothing);

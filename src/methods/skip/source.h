@@ -3,6 +3,7 @@
 
 #include <ATen/ATen.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,6 +23,16 @@ struct Examples {
   std::vector<at::Tensor> inputs;  // in the order of the network's inputs
   at::Tensor targets;              // N classes (int64), or N x classes scores in [0, 1]: an answer may be right in part
   int64_t choices = 1;             // rows of the inputs to a target: a network's single outputs for them are its classes
+  at::Tensor same;                 // sketches, N x N: the outputs embed N sketches and then the photo of each; true where another
+                                   // row shows the same photo, and is no wrong answer
+  double temperature = 1;          // of those similarities
+};
+
+// Sketches of a split and the photos that they are to find.
+struct Gallery {
+  int64_t photos = 0;
+  std::vector<uint32_t> truth;     // of each sketch: its photo
+  std::function<at::Tensor(int64_t first, int64_t count)> load_sketches, load_photos;   // N x 3 x side x side
 };
 
 class ExampleSource {
@@ -29,6 +40,8 @@ class ExampleSource {
   virtual ~ExampleSource() = default;
   // Sets what the data decide: classes, vocabulary, length of texts.
   virtual void shape(Arch& arch) const = 0;
+  // What the network must become for them: an encoder, where there are no classes. Typed in and out.
+  virtual Result<Graph> adapt(Graph graph) const { return graph; }
   virtual Bindings bindings(int64_t batch) const = 0;
   // Checks the network's inputs and outputs against the data.
   virtual Status fit(const Graph& typed) = 0;
@@ -44,6 +57,8 @@ class ExampleSource {
   virtual Result<train::Metrics> measures(const std::string& split, const std::vector<int64_t>& chosen) = 0;
   // Captions and pictures of a split, for retrieval over all pairs; nothing where the data are no captions.
   virtual Result<std::optional<PairSet>> pairs(const std::string& split) { (void)split; return std::nullopt; }
+  // Sketches of a split that find their photos by embeddings; nothing where the data have classes.
+  virtual Result<std::optional<Gallery>> gallery(const std::string& split) { (void)split; return std::nullopt; }
   virtual std::string unit() const { return "images"; }
   virtual DataFacts facts() const = 0;
   virtual std::vector<std::string> notes() const = 0;
@@ -59,8 +74,9 @@ Result<std::unique_ptr<ExampleSource>> question_source(const QuestionTrainOption
 // Captions alone: what question_source() gives for them.
 std::unique_ptr<ExampleSource> retrieval_source(const QuestionTrainOptions& options, QuestionData data, uint64_t seed);
 
-// Scores of classes from the network's first output: as it is, or a row for each target where there are choices.
-at::Tensor logits_of(const at::Tensor& output, int64_t choices);
+// Scores of classes from the network's first output: as it is; a row for each target where there are choices; for sketches their
+// similarities with the photos of the batch.
+at::Tensor logits_of(const at::Tensor& output, const Examples& examples);
 // Mean over the batch: cross-entropy for classes; for scores the binary cross-entropy summed over classes (VQA's loss).
 at::Tensor loss_of(const at::Tensor& logits, const at::Tensor& targets, double label_smoothing);
 // What the most likely class of each example scores: 0 or 1 for classes.

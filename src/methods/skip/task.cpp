@@ -12,6 +12,8 @@
 #include "cost/profile.h"
 #include "data/shuffle.h"
 #include "formats/checkpoint.h"
+#include "methods/distil/encoder.h"
+#include "retrieval/embeddings.h"
 #include "train/pattern.h"
 #include "zoo/catalog.h"
 
@@ -62,7 +64,9 @@ Result<std::unique_ptr<SkipTask>> SkipTask::make(const SkipOptions& options, con
   HONE_TRY(use_weights_of_run(task->o_.weights, task->o_.questions.tokenizer));
   task->compute_ = compute;
   task->run_ = run;
-  if (options.questions.path.empty()) {
+  if (!options.sketches.data.path.empty()) {
+    HONE_TRY_ASSIGN(task->source_, sketch_source(options.sketches, options.resolution, options.held, compute.seed));
+  } else if (options.questions.path.empty()) {
     HONE_TRY_ASSIGN(task->source_, image_source(options.pictures, options.resolution, options.held, compute.seed));
   } else {
     HONE_TRY_ASSIGN(task->source_, question_source(task->o_.questions, options.held, compute.seed));
@@ -80,6 +84,7 @@ Status SkipTask::open() {
     source_->shape(*network.arch);
     HONE_TRY_ASSIGN(network.graph, build(*network.arch));
   }
+  HONE_TRY_ASSIGN(network.graph, source_->adapt(std::move(network.graph)));
   HONE_TRY_ASSIGN(subnets_, Subnets::make(std::move(network.graph), o_.variant, o_.adapters, [this](int64_t batch) { return source_->bindings(batch); }));
   const auto n = static_cast<int64_t>(subnets_.candidates().size());
   HONE_TRY(source_->fit(subnets_.base()));
@@ -160,7 +165,7 @@ Status SkipTask::set_trainable() {
 }
 
 at::Tensor SkipTask::whole_loss(const std::vector<at::Tensor>& outputs, const Examples& e, double label_smoothing) const {
-  at::Tensor loss = loss_of(logits_of(outputs[0], e.choices), e.targets.to(compute_.device), label_smoothing);
+  at::Tensor loss = loss_of(logits_of(outputs[0], e), e.targets.to(compute_.device), label_smoothing);
   if (o_.matching_weight > 0 && e.choices > 1) {  // of each picture its own caption, and the first of the others: half of the pairs are true
     const at::Tensor pairs = outputs[1].view({-1, e.choices, 2}).slice(1, 0, 2).reshape({-1, 2});
     const at::Tensor match = at::tensor({int64_t{1}, int64_t{0}}).repeat({pairs.size(0) / 2}).to(compute_.device);
@@ -216,15 +221,18 @@ Result<train::Losses> SkipTask::forward(int64_t step, int64_t micro, int64_t mic
   run.generator = train::step_generator(compute_, step, micro);
   run.compute = compute_.type;
   HONE_TRY_ASSIGN(const auto outputs, subnets_.run(params_, set, e.inputs, run));
-  const at::Tensor logits = logits_of(outputs[0], e.choices);
+  const at::Tensor logits = logits_of(outputs[0], e);
   return train::Losses{whole_loss(outputs, e, o_.label_smoothing), {{"score", scores_of(logits.detach(), targets).mean()}}};
 }
 
 Result<SkipAnswers> SkipTask::answer(const train::Params& params, const SkipNumbers& set, const std::string& split) {
   at::NoGradGuard no_grad;
+  HONE_TRY_ASSIGN(const auto gallery, source_->gallery(split));
+  if (gallery) return retrieve(params, set, *gallery);
   HONE_TRY_ASSIGN(const int64_t size, source_->size(split));
   const int64_t batch = source_->val_batch();
   SkipAnswers out;
+  out.examples = size;
   train::RunOptions run;
   run.compute = compute_.type;
   for (int64_t from = 0; from < size; from += batch) {
@@ -232,13 +240,36 @@ Result<SkipAnswers> SkipTask::answer(const train::Params& params, const SkipNumb
     HONE_TRY_ASSIGN(Examples e, source_->of(split, from, batch));
     for (at::Tensor& t : e.inputs) t = t.to(compute_.device);
     HONE_TRY_ASSIGN(const auto outputs, subnets_.run(params, set, e.inputs, run));
-    const at::Tensor logits = logits_of(outputs[0], e.choices).narrow(0, 0, n);
+    const at::Tensor logits = logits_of(outputs[0], e).narrow(0, 0, n);
     const at::Tensor targets = e.targets.to(compute_.device).narrow(0, 0, n);
     out.loss += loss_of(logits, targets, 0).item<double>() * static_cast<double>(n) / static_cast<double>(size);
     out.score += scores_of(logits, targets).sum().item<double>() / static_cast<double>(size);
     const at::Tensor best = logits.argmax(1).to(at::kCPU).contiguous();
     out.chosen.insert(out.chosen.end(), best.const_data_ptr<int64_t>(), best.const_data_ptr<int64_t>() + n);
   }
+  return out;
+}
+
+// Sketches find their photos among all of the split.
+Result<SkipAnswers> SkipTask::retrieve(const train::Params& params, const SkipNumbers& set, const Gallery& gallery) {
+  train::RunOptions run;
+  run.compute = compute_.type;
+  const auto embed = [&](const auto& load, int64_t count) -> Result<Embeddings> {
+    std::vector<at::Tensor> rows;
+    for (int64_t from = 0; from < count; from += source_->val_batch()) {
+      HONE_TRY_ASSIGN(const auto outputs, subnets_.run(params, set, {load(from, std::min(source_->val_batch(), count - from)).to(compute_.device)}, run));
+      rows.push_back(outputs[0]);
+    }
+    return to_embeddings(at::cat(rows));
+  };
+  const auto sketches = static_cast<int64_t>(gallery.truth.size());
+  HONE_TRY_ASSIGN(const Embeddings queries, embed(gallery.load_sketches, sketches));
+  HONE_TRY_ASSIGN(const Embeddings photos, embed(gallery.load_photos, gallery.photos));
+  HONE_TRY_ASSIGN(const std::vector<int64_t> r, ranks(queries, photos, gallery.truth));
+  SkipAnswers out;
+  out.examples = sketches;
+  out.score = acc_at(r, 1);
+  out.measures = {{"acc1", out.score}, {"acc5", acc_at(r, 5)}, {"acc10", acc_at(r, 10)}, {"mrr", mean_reciprocal_rank(r)}};
   return out;
 }
 
@@ -249,6 +280,7 @@ Result<train::Metrics> SkipTask::validate(const train::Params& params) {
   HONE_TRY_ASSIGN(const Graph g, subnets_.graph(chosen_set.set, 1));
   HONE_TRY_ASSIGN(const Profile costs, profile(g));
   train::Metrics out{{"score", answers.score}, {"loss", answers.loss}, {"macs", static_cast<double>(costs.totals.macs)}};
+  if (!answers.measures.empty()) out[1] = answers.measures.back();  // ranks have no loss
   if (o_.search) out.emplace_back("events", static_cast<double>(history_.size()));
   return out;
 }

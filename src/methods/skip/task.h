@@ -28,6 +28,8 @@ namespace hone::methods {
 struct SkipAnswers {
   std::vector<int64_t> chosen;   // class of each example
   double score = 0, loss = 0;    // means; the score of an example is what its class earns
+  int64_t examples = 0;
+  train::Metrics measures;       // sketches: of their ranks, the score first. Others: ExampleSource::measures() says them
 };
 
 class SkipTask final : public train::Task {
@@ -65,6 +67,7 @@ class SkipTask final : public train::Task {
   Status set_trainable();
   // Once a step: the policy that its micro-batches draw by, and its event.
   Status begin(int64_t step, int64_t micros);
+  Result<SkipAnswers> retrieve(const train::Params& params, const SkipNumbers& set, const Gallery& gallery);
   at::Tensor whole_loss(const std::vector<at::Tensor>& outputs, const Examples& examples, double label_smoothing) const;
   Result<double> held_loss(const train::Params& params, const SkipNumbers& set, int64_t first_batch, int64_t batches);
   std::vector<double> weight_sizes(const train::Params& params) const;
