@@ -63,6 +63,14 @@ TEST(Losses, TripletGradientsAreTheClosedForm) {
   EXPECT_EQ(far.grad().abs().max().item<double>(), 0);
 }
 
+// Two views of one photo are no wrong answers for each other; the diagonal stays whatever `same` says of it.
+TEST(Losses, SimilaritiesLeaveOutTheOwnPhotosOtherViews) {
+  const at::Tensor s = at::eye(3, at::kDouble), p = at::tensor({1.0, 0.0, 0.0, 0.6, 0.8, 0.0, 0.0, 0.0, 1.0}).view({3, 3});
+  at::Tensor same = at::eye(3, at::kBool);
+  same[0][1] = same[1][0] = true;
+  EXPECT_TRUE(at::allclose(similarities(s, p, same, 0.5), at::tensor({2.0, -1e4, 0.0, -1e4, 1.6, 0.0, 0.0, 0.0, 2.0}).view({3, 3})));
+}
+
 TEST(Losses, RelationalLossByHand) {
   // Student distances 3, 4, 5 of a right triangle; the teacher has all at 3: Huber 0, 0.5, 1.5.
   const at::Tensor s = row({0, 0}), p = row({3, 0}), n = row({0, 4});

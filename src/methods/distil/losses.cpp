@@ -30,6 +30,11 @@ at::Tensor cross_distance(const at::Tensor& a, const at::Tensor& b) {
   return squared.clamp_min(kEpsilon * kEpsilon).sqrt();
 }
 
+at::Tensor similarities(const at::Tensor& sketches, const at::Tensor& photos, const at::Tensor& same, double temperature) {
+  const at::Tensor others = same.to(sketches.device()).logical_and(at::eye(same.size(0), at::TensorOptions(sketches.device()).dtype(at::kBool)).logical_not());
+  return (at::matmul(sketches, photos.t()) / temperature).masked_fill(others, -1e4);  // no infinity: gradients dislike them
+}
+
 at::Tensor triplet_loss(const at::Tensor& d_sp, const at::Tensor& d_sn, double margin) { return (d_sp - d_sn + margin).clamp_min(0).mean(); }
 
 at::Tensor huber(const at::Tensor& x, const at::Tensor& y, double delta) { return at::huber_loss(x, y, at::Reduction::Mean, delta); }

@@ -14,6 +14,11 @@ at::Tensor pair_distance(const at::Tensor& a, const at::Tensor& b);
 // All distances between rows: N x D, M x D -> N x M, at least 1e-6.
 at::Tensor cross_distance(const at::Tensor& a, const at::Tensor& b);
 
+// Cosines of rows of length 1 over a temperature, N x D, N x D -> N x N: of every sketch (rows) with every photo. Where `same` is true
+// off the diagonal, a photo is another view of the row's own and counts as if it were not there. Their softmax cross-entropy with the
+// diagonal is the contrastive loss of van den Oord et al. 2018 (InfoNCE).
+at::Tensor similarities(const at::Tensor& sketches, const at::Tensor& photos, const at::Tensor& same, double temperature);
+
 // mean max(0, margin + d(s, p) - d(s, n)).
 at::Tensor triplet_loss(const at::Tensor& d_sp, const at::Tensor& d_sn, double margin);
 

@@ -20,8 +20,9 @@ SketchOptions read_sketch_options(Recipe& r) {
 
   o.batch = r.integer("sample.batch", 16, "triplets a step", 2, 4096);
   o.margin = r.real("sample.margin", 0.2, "of the triplet loss, on distances between 0 and 2", 0, 2);
-  const std::string negatives = r.text("sample.negatives", "random", "the other photo of a triplet", {"random", "batch-random", "batch-hard", "batch-all"});
-  o.negatives = negatives == "random" ? Negatives::random : negatives == "batch-random" ? Negatives::batch_random : negatives == "batch-hard" ? Negatives::batch_hard : Negatives::batch_all;
+  const std::string negatives = r.text("sample.negatives", "random", "the other photo of a triplet; softmax: all photos of the batch, by cross-entropy instead of triplets", {"random", "batch-random", "batch-hard", "batch-all", "softmax"});
+  o.negatives = negatives == "random" ? Negatives::random : negatives == "batch-random" ? Negatives::batch_random : negatives == "batch-hard" ? Negatives::batch_hard : negatives == "batch-all" ? Negatives::batch_all : Negatives::softmax;
+  if (o.negatives == Negatives::softmax) o.temperature = r.real("sample.temperature", o.temperature, "of the softmax over a batch's photos", 1e-4, 100);
 
   o.mirror = r.flag("augment.mirror", true, "sketch and photos together, half of the time");
   o.photo_crop = r.real("augment.photo_crop", 1, "photos show at least this share of their side", 0.1, 1);

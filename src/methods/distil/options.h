@@ -15,6 +15,7 @@ enum class Negatives : uint8_t {
   random,      // any other photo of the training split
   batch_random,// another photo of the batch: its embedding is there already
   batch_hard,  // the nearest wrong photo of the batch
+  softmax,     // every photo of the batch at once: softmax cross-entropy of similarities instead of triplets
   batch_all,   // every wrong photo of the batch: the triplet loss averages over those that still cost something
 };
 
@@ -41,6 +42,7 @@ struct SketchOptions {
 
   int64_t batch = 16;                // triplets
   double margin = 0.2;
+  double temperature = 0.07;         // softmax
   Negatives negatives = Negatives::random;
   bool mirror = true;                // sketch and photos together, half of the time
   double photo_crop = 1;             // smallest share of the side that a photo shows

@@ -190,7 +190,7 @@ at::Tensor SketchTask::knowledge(const at::Tensor& s, const at::Tensor& p, const
       return options_.distance_weight * rkd_distance(student, teacher, options_.huber_delta) + options_.angle_weight * rkd_angle(student, teacher, options_.huber_delta);
     }
     case Knowledge::relations: {
-      if (options_.negatives == Negatives::batch_all) {
+      if (all_pairs()) {
         // All pairs of the batch: every sketch to every photo, every photo to every other.
         at::Tensor sp = cross_distance(s, p), tsp = cross_distance(ts, tp), pp = cross_distance(p, p), tpp = cross_distance(tp, tp);
         if (options_.normalise_by_mean) sp = sp / sp.mean(), tsp = tsp / tsp.mean(), pp = pp / pp.mean(), tpp = tpp / tpp.mean();
@@ -239,7 +239,7 @@ Result<train::Losses> SketchTask::forward(int64_t step, int64_t micro, int64_t m
     at::Tensor negative;
     if (options_.negatives == Negatives::random) {
       negative = photos.narrow(0, n, n);
-    } else if (options_.negatives != Negatives::batch_all) {
+    } else if (!all_pairs()) {
       for (int64_t i = 0; i < n; ++i) b.negative[static_cast<size_t>(i)] = i;
       if (options_.negatives == Negatives::batch_hard) {
         const at::Tensor far = cross_distance(s.detach(), p.detach()).masked_fill(same, 1e9);
@@ -253,7 +253,9 @@ Result<train::Losses> SketchTask::forward(int64_t step, int64_t micro, int64_t m
       }
       negative = p.index_select(0, at::tensor(b.negative).to(compute_.device));
     }
-    if (options_.negatives == Negatives::batch_all) {
+    if (options_.negatives == Negatives::softmax) {
+      triplets = triplets + at::cross_entropy_loss(similarities(s, p, same, options_.temperature), at::arange(n, device.dtype(at::kLong)));
+    } else if (options_.negatives == Negatives::batch_all) {
       const at::Tensor d = cross_distance(s, p);
       const at::Tensor hinge = (d.diagonal().unsqueeze(1) - d + options_.margin).clamp_min(0).masked_fill(same, 0);
       triplets = triplets + hinge.sum() / (hinge.detach() > 0).sum().clamp_min(1);
@@ -266,7 +268,7 @@ Result<train::Losses> SketchTask::forward(int64_t step, int64_t micro, int64_t m
   train::Losses losses;
   triplets = triplets * share;
   losses.total = triplets;
-  losses.parts = {{"triplet", triplets.detach()}};
+  losses.parts = {{options_.negatives == Negatives::softmax ? "softmax" : "triplet", triplets.detach()}};
   if (teacher_) {
     learned = learned * share;
     losses.total = options_.lambda * triplets + (1 - options_.lambda) * learned;

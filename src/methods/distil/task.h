@@ -54,6 +54,8 @@ class SketchTask final : public train::Task {
   using Key = std::array<int64_t, 3>;  // step, micro, micros
   Result<Batch> draw_batch(const Key& key) const;
   Status remember_teacher(const std::string& run);
+  // Every photo of the batch counts for every sketch, in the loss and in what is learned from a teacher.
+  bool all_pairs() const { return options_.negatives == Negatives::batch_all || options_.negatives == Negatives::softmax; }
   at::Tensor knowledge(const at::Tensor& sketch, const at::Tensor& positive, const at::Tensor& negative, const Batch& batch) const;
 
   SketchOptions options_;

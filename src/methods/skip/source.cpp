@@ -7,6 +7,7 @@
 #include <map>
 
 #include "data/shuffle.h"
+#include "methods/distil/losses.h"
 
 namespace hone::methods {
 
@@ -104,8 +105,7 @@ Result<std::unique_ptr<ExampleSource>> image_source(train::PictureOptions option
 at::Tensor logits_of(const at::Tensor& output, const Examples& e) {
   if (!e.same.defined()) return e.choices > 1 ? output.view({-1, e.choices}) : output;
   const int64_t n = output.size(0) / 2;
-  const at::Tensor similar = at::matmul(output.narrow(0, 0, n), output.narrow(0, n, n).t()) / e.temperature;
-  return similar.masked_fill(e.same.to(output.device()), -1e4);  // as if they were not there, without the infinities that gradients dislike
+  return similarities(output.narrow(0, 0, n), output.narrow(0, n, n), e.same, e.temperature);
 }
 
 at::Tensor loss_of(const at::Tensor& logits, const at::Tensor& targets, double label_smoothing) {
