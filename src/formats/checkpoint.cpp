@@ -78,7 +78,7 @@ Renamed to_names_of(const Graph& graph, NamedTensors tensors) {
     }
     return {std::move(tensors), fmt::format("the names are another library's: {} tensors were matched by order and shape", given.size())};
   }
-  if (table && table->filled > wanted.size() / 2) return std::move(table->renamed);
+  if (table && (table->part || table->filled > wanted.size() / 2)) return std::move(table->renamed);
   return {std::move(tensors), ""};
 }
 

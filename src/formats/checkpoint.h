@@ -20,7 +20,7 @@ Result<NamedTensors> read_checkpoint(const std::string& path);
 //   2. names that a table knows (checkpoint_names.h) are translated, stacked matrices cut or joined;
 //   3. when that does not fill the graph, both sides are laid side by side in their own order, integers (batch counters,
 //      index tables) left out: as many tensors and every shape equal means the same network in the same order;
-//   4. else what a table translated stays, if it fills more than half of the graph.
+//   4. else what a table translated stays, if it fills more than half of the graph or is a part of it by design (CLIP in METER).
 // Anything else is returned as it came. `how` says in a sentence what was done; "" when nothing was.
 struct Renamed {
   NamedTensors tensors;

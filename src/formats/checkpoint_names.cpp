@@ -18,6 +18,7 @@ namespace {
 //   {i} {j}      are numbers counted from 0, {i+1} {j+1} the same numbers counted from 1;
 //   *            is the last part of the name ("weight", "running_mean"), the same in every column;
 //   a | b | c    are tensors that a cell without bars holds stacked, along dimension 0;
+//   =            is the name of the first column;
 //   ""           says that the library has no such tensor.
 // Two rows may share a cell: the first one whose other side is in the checkpoint with the right shape counts.
 constexpr size_t kColumns = 5;
@@ -25,6 +26,7 @@ using Row = std::array<std::string_view, kColumns>;
 struct Table {
   Row libraries;
   std::span<const Row> rows;
+  bool parts = false;  // the other libraries' networks are parts of the first one's: what one fills counts, however little
 };
 
 constexpr Row kVitLibraries = {"timm", "torchvision", "pycls", "Hugging Face", "Hugging Face (transformers 5)"};
@@ -50,27 +52,71 @@ constexpr Row kVit[] = {
     {"head_dist.*", "", "", "distillation_classifier.*", "distillation_classifier.*"},
 };
 
-constexpr Row kViltLibraries = {"Hugging Face", "the authors", "", "", ""};
+// Adapters and the list of those in place of skipped blocks are those of DoubtedSteam/DAS.
+constexpr Row kViltLibraries = {"Hugging Face", "the authors", "Hugging Face (transformers 5)", "", ""};
 constexpr Row kVilt[] = {
-    {"embeddings.cls_token", "transformer.cls_token"},
-    {"embeddings.position_embeddings", "transformer.pos_embed"},
-    {"embeddings.text_embeddings.word_embeddings.*", "text_embeddings.word_embeddings.*"},
-    {"embeddings.text_embeddings.position_embeddings.*", "text_embeddings.position_embeddings.*"},
-    {"embeddings.text_embeddings.token_type_embeddings.*", "text_embeddings.token_type_embeddings.*"},
-    {"embeddings.text_embeddings.LayerNorm.*", "text_embeddings.LayerNorm.*"},
-    {"embeddings.patch_embeddings.projection.*", "transformer.patch_embed.proj.*"},
-    {"embeddings.token_type_embeddings.*", "token_type_embeddings.*"},
-    {"encoder.layer.{i}.layernorm_before.*", "transformer.blocks.{i}.norm1.*"},
-    {"encoder.layer.{i}.attention.attention.query.*|encoder.layer.{i}.attention.attention.key.*|encoder.layer.{i}.attention.attention.value.*", "transformer.blocks.{i}.attn.qkv.*"},
-    {"encoder.layer.{i}.attention.output.dense.*", "transformer.blocks.{i}.attn.proj.*"},
-    {"encoder.layer.{i}.layernorm_after.*", "transformer.blocks.{i}.norm2.*"},
-    {"encoder.layer.{i}.intermediate.dense.*", "transformer.blocks.{i}.mlp.fc1.*"},
-    {"encoder.layer.{i}.output.dense.*", "transformer.blocks.{i}.mlp.fc2.*"},
-    {"layernorm.*", "transformer.norm.*"},
-    {"pooler.dense.*", "pooler.dense.*"},
-    {"classifier.{i}.*", "vqa_classifier.{i}.*"},
-    {"classifier.{i}.*", "nlvr2_classifier.{i}.*"},
-    {"rank_output.*", "rank_output.*"},
+    {"embeddings.cls_token", "transformer.cls_token", "="},
+    {"embeddings.position_embeddings", "transformer.pos_embed", "="},
+    {"embeddings.text_embeddings.word_embeddings.*", "text_embeddings.word_embeddings.*", "="},
+    {"embeddings.text_embeddings.position_embeddings.*", "text_embeddings.position_embeddings.*", "="},
+    {"embeddings.text_embeddings.token_type_embeddings.*", "text_embeddings.token_type_embeddings.*", "="},
+    {"embeddings.text_embeddings.LayerNorm.*", "text_embeddings.LayerNorm.*", "="},
+    {"embeddings.patch_embeddings.projection.*", "transformer.patch_embed.proj.*", "="},
+    {"embeddings.token_type_embeddings.*", "token_type_embeddings.*", "="},
+    {"encoder.layer.{i}.layernorm_before.*", "transformer.blocks.{i}.norm1.*", "="},
+    {"encoder.layer.{i}.attention.attention.query.*|encoder.layer.{i}.attention.attention.key.*|encoder.layer.{i}.attention.attention.value.*", "transformer.blocks.{i}.attn.qkv.*", "="},
+    {"encoder.layer.{i}.attention.output.dense.*", "transformer.blocks.{i}.attn.proj.*", "="},
+    {"encoder.layer.{i}.layernorm_after.*", "transformer.blocks.{i}.norm2.*", "="},
+    {"encoder.layer.{i}.intermediate.dense.*", "transformer.blocks.{i}.mlp.fc1.*", "="},
+    {"encoder.layer.{i}.output.dense.*", "transformer.blocks.{i}.mlp.fc2.*", "="},
+    {"encoder.layer.{i}.adapter{j}.adapter_layer_norm_before.*", "transformer.blocks.{i}.adapter{j}.adapter_layer_norm_before.*", "="},
+    {"encoder.layer.{i}.adapter{j}.down_proj.*", "transformer.blocks.{i}.adapter{j}.down_proj.*", "="},
+    {"encoder.layer.{i}.adapter{j}.up_proj.*", "transformer.blocks.{i}.adapter{j}.up_proj.*", "="},
+    {"adapter_list.{i}.{j}.adapter_layer_norm_before.*", "=", "="},
+    {"adapter_list.{i}.{j}.down_proj.*", "=", "="},
+    {"adapter_list.{i}.{j}.up_proj.*", "=", "="},
+    {"layernorm.*", "transformer.norm.*", "="},
+    {"pooler.dense.*", "=", "="},
+    {"classifier.{i}.*", "vqa_classifier.{i}.*", "="},
+    {"classifier.{i}.*", "nlvr2_classifier.{i}.*", "="},
+    {"rank_output.*", "=", "="},
+    {"itm_score.fc.*", "=", "="},
+    {"mlm_score.transform.dense.*", "=", "="},
+    {"mlm_score.transform.LayerNorm.*", "=", "="},
+    {"mlm_score.decoder.weight", "=", "="},
+    {"mlm_score.bias", "=", "mlm_score.decoder.bias"},
+};
+
+// METER's two encoders, each published by itself; without CLIP's last block and what it projects to.
+constexpr Row kMeterLibraries = {"METER", "OpenAI's CLIP", "Hugging Face's CLIP", "Hugging Face's RoBERTa", ""};
+constexpr Row kMeter[] = {
+    {"vit_model.visual.conv1.weight", "visual.conv1.weight", "embeddings.patch_embedding.weight", ""},
+    {"vit_model.visual.class_embedding", "visual.class_embedding", "embeddings.class_embedding", ""},
+    {"vit_model.visual.positional_embedding", "visual.positional_embedding", "embeddings.position_embedding.weight", ""},
+    {"vit_model.visual.ln_pre.*", "visual.ln_pre.*", "pre_layrnorm.*", ""},
+    {"vit_model.visual.ln_post.*", "visual.ln_post.*", "post_layernorm.*", ""},
+    {"vit_model.visual.transformer.resblocks.{i}.attn.in_proj_*", "visual.transformer.resblocks.{i}.attn.in_proj_*", "", ""},
+    {"vit_model.visual.transformer.resblocks.{i}.attn.in_proj_*", "", "encoder.layers.{i}.self_attn.q_proj.*|encoder.layers.{i}.self_attn.k_proj.*|encoder.layers.{i}.self_attn.v_proj.*", ""},
+    {"vit_model.visual.transformer.resblocks.{i}.attn.out_proj.*", "visual.transformer.resblocks.{i}.attn.out_proj.*", "encoder.layers.{i}.self_attn.out_proj.*", ""},
+    {"vit_model.visual.transformer.resblocks.{i}.ln_1.*", "visual.transformer.resblocks.{i}.ln_1.*", "encoder.layers.{i}.layer_norm1.*", ""},
+    {"vit_model.visual.transformer.resblocks.{i}.ln_2.*", "visual.transformer.resblocks.{i}.ln_2.*", "encoder.layers.{i}.layer_norm2.*", ""},
+    {"vit_model.visual.transformer.resblocks.{i}.mlp.c_fc.*", "visual.transformer.resblocks.{i}.mlp.c_fc.*", "encoder.layers.{i}.mlp.fc1.*", ""},
+    {"vit_model.visual.transformer.resblocks.{i}.mlp.c_proj.*", "visual.transformer.resblocks.{i}.mlp.c_proj.*", "encoder.layers.{i}.mlp.fc2.*", ""},
+    {"vit_model.positional_embedding", "positional_embedding", "", ""},
+    {"vit_model.ln_final.*", "ln_final.*", "", ""},
+    {"text_transformer.embeddings.word_embeddings.*", "", "", "embeddings.word_embeddings.*"},
+    {"text_transformer.embeddings.position_embeddings.*", "", "", "embeddings.position_embeddings.*"},
+    {"text_transformer.embeddings.token_type_embeddings.*", "", "", "embeddings.token_type_embeddings.*"},
+    {"text_transformer.embeddings.LayerNorm.*", "", "", "embeddings.LayerNorm.*"},
+    {"text_transformer.encoder.layer.{i}.attention.self.query.*", "", "", "encoder.layer.{i}.attention.self.query.*"},
+    {"text_transformer.encoder.layer.{i}.attention.self.key.*", "", "", "encoder.layer.{i}.attention.self.key.*"},
+    {"text_transformer.encoder.layer.{i}.attention.self.value.*", "", "", "encoder.layer.{i}.attention.self.value.*"},
+    {"text_transformer.encoder.layer.{i}.attention.output.dense.*", "", "", "encoder.layer.{i}.attention.output.dense.*"},
+    {"text_transformer.encoder.layer.{i}.attention.output.LayerNorm.*", "", "", "encoder.layer.{i}.attention.output.LayerNorm.*"},
+    {"text_transformer.encoder.layer.{i}.intermediate.dense.*", "", "", "encoder.layer.{i}.intermediate.dense.*"},
+    {"text_transformer.encoder.layer.{i}.output.dense.*", "", "", "encoder.layer.{i}.output.dense.*"},
+    {"text_transformer.encoder.layer.{i}.output.LayerNorm.*", "", "", "encoder.layer.{i}.output.LayerNorm.*"},
+    {"text_transformer.pooler.dense.*", "", "", "pooler.dense.*"},
 };
 
 constexpr Row kResnetLibraries = {"timm and torchvision", "pycls", "Hugging Face", "", ""};
@@ -121,10 +167,10 @@ constexpr Row kVgg[] = {
     {"head.fc.*", "classifier.6.*"},
 };
 
-constexpr Table kTables[] = {{kVggLibraries, kVgg}, {kVitLibraries, kVit}, {kViltLibraries, kVilt}, {kResnetLibraries, kResnet}, {kRegnetLibraries, kRegnet}};
+constexpr Table kTables[] = {{kVggLibraries, kVgg}, {kVitLibraries, kVit}, {kViltLibraries, kVilt}, {kMeterLibraries, kMeter, true}, {kResnetLibraries, kResnet}, {kRegnetLibraries, kRegnet}};
 
 // What wraps a whole network and its name, in checkpoints and in graphs with a head.
-constexpr std::string_view kWrappers[] = {"module.", "model.", "_orig_mod.", "vilt.", "vit.", "deit.", "resnet.", "regnet."};
+constexpr std::string_view kWrappers[] = {"module.", "model.", "_orig_mod.", "vilt.", "vit.", "deit.", "resnet.", "regnet.", "vision_model.", "roberta."};
 std::string_view unwrapped(std::string_view name) {
   for (bool again = true; again;) {
     again = false;
@@ -190,7 +236,9 @@ std::string filled(std::string_view pattern, const Holes& holes) {
   return name;
 }
 
-std::vector<std::string_view> parts(std::string_view cell) {
+// The tensors of a cell.
+std::vector<std::string_view> parts(const Row& row, size_t column) {
+  std::string_view cell = row[column] == "=" ? row[0] : row[column];
   std::vector<std::string_view> out;
   for (size_t bar; (bar = cell.find('|')) != std::string_view::npos; cell.remove_prefix(bar + 1)) out.push_back(cell.substr(0, bar));
   if (!cell.empty()) out.push_back(cell);
@@ -248,7 +296,7 @@ struct Found {
 std::vector<Found> places(const Table& table, size_t target, size_t source, std::string_view name, const Index& index) {
   std::vector<Found> out;
   for (const Row& row : table.rows) {
-    const auto there = parts(row[source]), here = parts(row[target]);
+    const auto there = parts(row, source), here = parts(row, target);
     for (size_t k = 0; k < here.size() && !there.empty(); ++k) {
       const auto holes = match(here[k], name);
       if (!holes) continue;
@@ -276,6 +324,10 @@ std::optional<Tensor> fetched(const Found& found, const NamedTensors& tensors, c
   return tensor;
 }
 
+// A tensor that is neither cut nor joined and has another shape keeps it under the new name: a position table to be resized,
+// a head of other classes to be told of.
+bool only_renamed(const Found& found) { return found.of == 1 && found.from.size() == 1; }
+
 }  // namespace
 
 std::optional<Translation> translated(const Graph& graph, const NamedTensors& tensors, size_t found) {
@@ -300,26 +352,39 @@ std::optional<Translation> translated(const Graph& graph, const NamedTensors& te
   Renamed out;
   std::vector<bool> used(tensors.size());
   size_t stacked = 0;
+  std::vector<std::pair<ValueId, std::vector<Found>>> unfit;
   for (ValueId v : state) {
     const Value& value = graph.value(v);
-    for (const Found& place : places(*best, best_target, best_source, unwrapped(value.name), index)) {
+    auto found_at = places(*best, best_target, best_source, unwrapped(value.name), index);
+    bool fits = false;
+    for (const Found& place : found_at) {
       auto tensor = fetched(place, tensors, value.type.shape);
       if (!tensor) continue;
       for (size_t at : place.from) used[at] = true;
       stacked += place.of > 1 || place.from.size() > 1;
       out.tensors.emplace_back(value.name, std::move(*tensor));
+      fits = true;
       break;
     }
+    if (!fits && !found_at.empty()) unfit.emplace_back(v, std::move(found_at));
   }
+  const size_t filled_by_table = out.tensors.size();
+  if (filled_by_table == 0) return std::nullopt;
+  for (const auto& [v, found_at] : unfit)
+    for (const Found& place : found_at) {
+      if (!only_renamed(place) || used[place.from[0]]) continue;
+      used[place.from[0]] = true;
+      out.tensors.emplace_back(graph.value(v).name, tensors[place.from[0]].second);
+      break;
+    }
   const size_t renamed = out.tensors.size();
-  if (renamed == 0) return std::nullopt;
   for (size_t i = 0; i < tensors.size(); ++i)
     if (!used[i]) out.tensors.push_back(tensors[i]);
   const std::string_view theirs = best->libraries[best_source], ours = best->libraries[best_target];
   out.how = theirs == ours ? fmt::format("the names are those of {} under another prefix: {} tensors were renamed", ours, renamed)
                            : fmt::format("the names are those of {}, the network's those of {}: {} tensors were renamed{}", theirs, ours, renamed,
                                          stacked ? fmt::format(", {} of them cut or joined", stacked) : "");
-  return Translation{std::move(out), renamed};
+  return Translation{std::move(out), filled_by_table, best->parts};
 }
 
 }  // namespace hone

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <map>
 #include <numeric>
 #include <optional>
@@ -85,9 +86,9 @@ std::vector<ResidualSum> residual_sums(const GraphFacts& facts, const SkipPass& 
   return out;
 }
 
-// The run of a module that the nodes make up, if they are one. `context` allows further inputs from outside (the other stream
+// The run of a module that all of the nodes make up, if they are one. `context` allows further inputs from outside (the other stream
 // of a cross-modal layer, masks).
-std::optional<SkipPass> pass_of(const GraphFacts& facts, std::vector<NodeId> nodes, bool context) {
+std::optional<SkipPass> whole_pass(const GraphFacts& facts, std::vector<NodeId> nodes, bool context) {
   const Graph& g = facts.graph;
   const std::set<NodeId> own(nodes.begin(), nodes.end());
   std::vector<ValueId> inputs, outputs;
@@ -118,6 +119,42 @@ std::optional<SkipPass> pass_of(const GraphFacts& facts, std::vector<NodeId> nod
   pass.sums = residual_sums(facts, pass);
   if (pass.sums.empty()) return std::nullopt;
   return pass;
+}
+
+// The same, where need be without nodes that do not depend on the stream and that others read too: exporters put what several
+// modules share (rotary tables, masks) into the first that needs it.
+std::optional<SkipPass> pass_of(const GraphFacts& facts, const std::vector<NodeId>& nodes, bool context) {
+  if (auto pass = whole_pass(facts, nodes, context)) return pass;
+  const Graph& g = facts.graph;
+  const std::set<NodeId> own(nodes.begin(), nodes.end());
+  std::set<ValueId> streams;
+  for (NodeId n : nodes)
+    if (g.nodes[n].type == "Add")
+      for (ValueId v : g.nodes[n].inputs)
+        if (v != kNoValue && facts.dynamic[v] && !own.count(g.values[v].producer)) streams.insert(v);
+  for (ValueId stream : streams) {
+    std::set<NodeId> moved, shared;  // depend on the stream; do not, and are read outside
+    for (NodeId n : nodes) {
+      const auto& in = g.nodes[n].inputs;
+      if (std::any_of(in.begin(), in.end(), [&](ValueId v) { return v == stream || (v != kNoValue && moved.count(g.values[v].producer)); })) moved.insert(n);
+    }
+    std::vector<NodeId> todo;
+    for (NodeId n : nodes)
+      for (ValueId v : g.nodes[n].outputs)
+        if (v != kNoValue && !moved.count(n) && std::any_of(facts.readers[v].begin(), facts.readers[v].end(), [&](NodeId r) { return !own.count(r); })) todo.push_back(n);
+    while (!todo.empty()) {
+      const NodeId n = todo.back();
+      todo.pop_back();
+      if (!shared.insert(n).second) continue;
+      for (ValueId v : g.nodes[n].inputs)
+        if (v != kNoValue && own.count(g.values[v].producer)) todo.push_back(g.values[v].producer);
+    }
+    if (shared.empty()) continue;
+    std::vector<NodeId> rest;
+    std::copy_if(nodes.begin(), nodes.end(), std::back_inserter(rest), [&](NodeId n) { return !shared.count(n); });
+    if (auto pass = whole_pass(facts, std::move(rest), context)) return pass;
+  }
+  return std::nullopt;
 }
 
 // Weakly connected parts of a region, in order of first node.
@@ -294,8 +331,10 @@ Result<std::vector<SkipCandidate>> skip_candidates(const Graph& graph, std::stri
     out.push_back(std::move(*c));
   }
   if (numbers.empty()) {
-    for (const auto& [module, nodes] : all)
+    for (const auto& [module, nodes] : all) {
+      if (parameters_of(graph, nodes).empty()) continue;  // an activation that is written out may add its operand, too
       if (auto c = candidate(facts, module, nodes, false)) out.push_back(std::move(*c));
+    }
     // Innermost: a module that holds another candidate is none itself.
     std::vector<SkipCandidate> inner;
     for (const SkipCandidate& c : out)

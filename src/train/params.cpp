@@ -151,11 +151,15 @@ void Params::to(at::Device device) {
 }
 
 at::Tensor resize_positions(const std::string& name, const at::Tensor& from, at::IntArrayRef shape) {
-  const bool relative = name.ends_with("relative_position_bias_table");
-  if (!relative && name.find("pos_embed") == std::string::npos && name.find("position_embed") == std::string::npos) return {};
+  const bool relative = name.ends_with("relative_position_bias_table"), clip = name.ends_with("positional_embedding");
+  if (!relative && !clip && name.find("pos_embed") == std::string::npos && name.find("position_embed") == std::string::npos) return {};
   const int64_t rank = from.dim(), tokens = rank - 2;  // [.., tokens, channels]
   if (rank != static_cast<int64_t>(shape.size()) || rank < 2 || rank > 3 || !at::isFloatingType(from.scalar_type())) return {};
   if (from.size(rank - 1) != shape.back() || (rank == 3 && (from.size(0) != 1 || shape[0] != 1))) return {};
+  if (name.find("text_") != std::string::npos) {  // no grid: words are counted from the first
+    const int64_t wanted = shape[static_cast<size_t>(tokens)];
+    return wanted < from.size(tokens) ? from.narrow(tokens, 0, wanted).clone() : at::Tensor();
+  }
   const auto side = [](int64_t n) {
     const auto root = static_cast<int64_t>(std::llround(std::sqrt(static_cast<double>(n))));
     return n > 0 && root * root == n ? root : 0;
@@ -165,13 +169,21 @@ at::Tensor resize_positions(const std::string& name, const at::Tensor& from, at:
     const int64_t old_side = side(from.size(tokens) - front), new_side = side(shape[static_cast<size_t>(tokens)] - front);
     if (!old_side || !new_side || (relative && (old_side % 2 == 0 || new_side % 2 == 0))) continue;
     const int64_t channels = shape.back();
-    at::Tensor grid = from.narrow(tokens, front, old_side * old_side).reshape({1, old_side, old_side, channels}).permute({0, 3, 1, 2});
-    grid = at::_upsample_bicubic2d_aa(grid.to(at::kFloat).contiguous(), {new_side, new_side}, /*align_corners=*/false, std::nullopt, std::nullopt);
+    at::Tensor grid = from.narrow(tokens, front, old_side * old_side).reshape({1, old_side, old_side, channels}).permute({0, 3, 1, 2}).to(at::kFloat).contiguous();
+    grid = clip ? at::upsample_bicubic2d(grid, {new_side, new_side}, /*align_corners=*/false, std::nullopt, std::nullopt)
+                : at::_upsample_bicubic2d_aa(grid, {new_side, new_side}, /*align_corners=*/false, std::nullopt, std::nullopt);
     grid = grid.permute({0, 2, 3, 1}).reshape({new_side * new_side, channels}).to(from.scalar_type());
     if (rank == 3) grid = grid.unsqueeze(0);
     return front ? at::cat({from.narrow(tokens, 0, front), grid}, tokens) : grid;
   }
   return {};
+}
+
+// The table of modalities (text, image) for a network that reads two pictures: the second one starts as the first (ViLT, METER).
+static at::Tensor with_second_picture(const std::string& name, const at::Tensor& from, at::IntArrayRef shape) {
+  const bool table = name.ends_with("token_type_embeddings.weight") && name.find("text_") == std::string::npos;
+  if (!table || from.dim() != 2 || shape.size() != 2 || from.size(0) != 2 || shape[0] != 3 || from.size(1) != shape[1]) return {};
+  return at::cat({from, from.narrow(0, 1, 1)});
 }
 
 std::string Params::LoadReport::text() const {
@@ -199,6 +211,7 @@ Result<Params::LoadReport> Params::load(const Graph& graph, NamedTensors tensors
     HONE_TRY_ASSIGN(at::Tensor given, to_torch(tensor));
     if (given.sizes() != own.sizes()) {
       at::Tensor resized = resize ? resize_positions(name, given, own.sizes()) : at::Tensor();
+      if (resize && !resized.defined()) resized = with_second_picture(name, given, own.sizes());
       if (!resized.defined()) {
         report.mismatched.push_back(fmt::format("{} ({} in the file, {} in the network)", name, shape_text(given.sizes()), shape_text(own.sizes())));
         found[at->second] = own;  // not missing

@@ -61,10 +61,10 @@ class Params {
     std::string how;                                                       // renaming that was done, see formats/checkpoint.h
     std::string text() const;                                              // one line: counts, and the first names of what went wrong
   };
-  // Copies what matches by name and shape. Position tables of another length are resized when `resize`: 2-D grids,
-  // bicubically with antialiasing in fp32 as timm does; class tokens in front are kept, and relative tables
-  // ("relative_position_bias_table") have odd grids. `strict`: anything missing or mismatched is an error, and nothing
-  // was copied then. BatchNorm's batch counters are never missed.
+  // Copies what matches by name and shape. Position tables of another length are resized when `resize`: 2-D grids, bicubically in fp32, with antialiasing
+  // as timm does, CLIP's ("positional_embedding") without as METER does; class tokens in front are kept, relative tables ("relative_position_bias_table")
+  // have odd grids, a text's table loses its last rows; a table of modalities gets a row for a second picture. `strict`: anything missing or mismatched
+  // is an error, and nothing was copied then. BatchNorm's batch counters are never missed.
   Result<LoadReport> load(const Graph& graph, NamedTensors tensors, bool strict, bool resize);
   NamedTensors save() const;                  // contiguous copies in the checkpoint's layout
 
@@ -73,7 +73,7 @@ class Params {
   std::unordered_map<std::string, size_t> by_name_;
 };
 
-// The position table `from` for a network that wants `shape`; undefined when it is no grid or the rest differs.
+// The position table `from` for a network that wants `shape`; undefined when it is no grid, a text's is too short, or the rest differs.
 at::Tensor resize_positions(const std::string& name, const at::Tensor& from, at::IntArrayRef shape);
 
 }  // namespace hone::train

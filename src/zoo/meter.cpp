@@ -3,12 +3,14 @@
 //
 // Arch: stem "patchify" (width, option patch), resolution. Three stages, in this order: block "clip" (image encoder; one
 // block less than CLIP's twelve), "roberta" (text encoder) and "co_attention" (pairs of layers), each with depth, width,
-// heads, expand = MLP ratio. Options: text_length, vocabulary, text_mask. Head: kind "pooler", "vqa", "nlvr2",
+// heads, expand = MLP ratio. Options: text_length, vocabulary, text_mask, classifier_token (below). Head: kind "pooler", "vqa", "nlvr2",
 // "retrieval", "retrieval_itm" (two outputs: rank, and image-text matching), "mlm_itm" (two outputs: words, matching) or "mlm";
 // width of its hidden layer, classes.
 //
 // Layers that can be skipped: cross_modal_text_layers.N, cross_modal_image_layers.N, text_transformer.encoder.layer.N.
 // NLVR2 runs CLIP and the co-attention twice with the same parameters; RoBERTa sees the same text and runs once.
+// With classifier_token a learnt vector, token4classifier, stands in place of the first encoded token, as in the code of DAS and its
+// baselines (DoubtedSteam/DAS); METER as published has none.
 #include <fmt/format.h>
 
 #include "ir/builder.h"
@@ -120,7 +122,12 @@ Result<Graph> build_meter(const Arch& a) {
   for (int64_t i = 0; i < (pair ? 2 : 1); ++i)
     images.push_back(b.input(pair ? fmt::format("pixel_values_{}", i) : "pixel_values", DType::f32, {1, a.channels, a.resolution, a.resolution}));
 
-  const ValueId words = b.add(b.linear(net.text_encoder(text), "cross_modal_text_transform", net.cross.width), net.modality(0));
+  ValueId words = b.linear(net.text_encoder(text), "cross_modal_text_transform", net.cross.width);
+  if (option_flag(a.options, "classifier_token", false)) {
+    const ValueId token = b.parameter("token4classifier", {1, 1, net.cross.width}, {Init::Kind::normal, 0.02f});
+    words = prepend(b, {token}, b.slice(words, 1, 1, option_size(b, a.options, "text_length", 40)));
+  }
+  words = b.add(words, net.modality(0));
   std::vector<ValueId> fused;
   for (size_t i = 0; i < images.size(); ++i) fused.push_back(net.fuse(words, text.mask, images[i], static_cast<int64_t>(i) + 1));
   net.unused_parameters();
@@ -192,6 +199,6 @@ std::vector<Arch> published_meter() {
 
 }  // namespace
 
-Family meter_family() { return {"meter", build_meter, published_meter, nullptr, "patch:integer text_length:integer text_mask:flag vocabulary:integer"}; }
+Family meter_family() { return {"meter", build_meter, published_meter, nullptr, "classifier_token:flag patch:integer text_length:integer text_mask:flag vocabulary:integer"}; }
 
 }  // namespace hone

@@ -7,54 +7,15 @@
 #include <cmath>
 #include <set>
 
-#include "cost/profile.h"
 #include "ir/builder.h"
 #include "ir/infer.h"
 #include "ir/op.h"
-#include "ir/verify.h"
 #include "rewrite/weights.h"
-#include "zoo/catalog.h"
+#include "skip_case.h"
 
 namespace hone {
 
-namespace {
-
-Graph network(const std::string& name, const Options& options = {}) {
-  auto arch = find_arch(name);
-  EXPECT_TRUE(arch) << (arch ? "" : arch.error().text());
-  if (!arch) return {};
-  for (const auto& [key, value] : options) arch->options[key] = value;
-  auto graph = build(*arch);
-  EXPECT_TRUE(graph) << (graph ? "" : graph.error().text());
-  return graph ? *graph : Graph{};
-}
-
-double giga(const Graph& g) {
-  auto p = profile(g);
-  EXPECT_TRUE(p) << (p ? "" : p.error().text());
-  return p ? 1e-9 * static_cast<double>(convention(*p, "fvcore")->flops) : 0;
-}
-
-Graph with(const Graph& g, const Adapters& adapters, const std::vector<int64_t>& set = {}, std::string_view variant = "") {
-  auto c = skip_candidates(g, variant);
-  EXPECT_TRUE(c) << (c ? "" : c.error().text());
-  if (!c) return {};
-  auto out = apply_skips(g, *c, set, adapters);
-  EXPECT_TRUE(out) << (out ? "" : out.error().text());
-  if (!out) return {};
-  const Status ok = verify(*out);
-  EXPECT_TRUE(ok) << (ok ? "" : ok.error().text());
-  return *out;
-}
-
-int64_t added(const Graph& g, bool norms = true) {
-  int64_t n = 0;
-  for (const Value& v : g.values)
-    if (v.kind == ValueKind::parameter && is_adapter(v.name) && (norms || v.name.find("layer_norm_before") == std::string::npos)) n += *element_count(v.type.shape);
-  return n;
-}
-
-}  // namespace
+using test::added, test::giga, test::network, test::with;
 
 TEST(Adapters, BaselinesOnVilt) {
   const Graph g = network("vilt/base");

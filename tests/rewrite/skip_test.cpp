@@ -3,64 +3,21 @@
 
 #include <gtest/gtest.h>
 
-#include "cost/profile.h"
 #include "ir/text.h"
-#include "ir/verify.h"
-#include "zoo/catalog.h"
+#include "skip_case.h"
 
 namespace hone {
 
-namespace {
-
-Graph network(const std::string& name) {
-  auto arch = find_arch(name);
-  EXPECT_TRUE(arch) << (arch ? "" : arch.error().text());
-  auto graph = build(arch ? *arch : Arch{});
-  EXPECT_TRUE(graph) << (graph ? "" : graph.error().text());
-  return graph ? *graph : Graph{};
-}
-
-struct Counted {
-  double giga = 0;  // fvcore
-  int64_t macs = 0, params = 0;
-};
-Counted counted(const Graph& g) {
-  auto p = profile(g);
-  EXPECT_TRUE(p) << (p ? "" : p.error().text());
-  if (!p) return {};
-  return {1e-9 * static_cast<double>(convention(*p, "fvcore")->flops), p->totals.macs, p->totals.params};
-}
-
-Graph skipped(const Graph& g, std::string_view variant, const std::vector<int64_t>& set, Adapters adapters = {}) {
-  auto c = skip_candidates(g, variant);
-  EXPECT_TRUE(c) << (c ? "" : c.error().text());
-  if (!c) return {};
-  auto out = apply_skips(g, *c, set, adapters);
-  EXPECT_TRUE(out) << (out ? "" : out.error().text());
-  if (!out) return {};
-  const Status ok = verify(*out);
-  EXPECT_TRUE(ok) << (ok ? "" : ok.error().text());
-  return *out;
-}
-
-int64_t adapter_params(const Graph& g, bool norms) {
-  int64_t n = 0;
-  for (const Value& v : g.values)
-    if (v.kind == ValueKind::parameter && v.name.find("adapter") != std::string::npos && (norms || v.name.find("layer_norm_before") == std::string::npos))
-      n += *element_count(v.type.shape);
-  return n;
-}
-
-}  // namespace
+using test::added, test::giga, test::network, test::totals, test::with;
 
 TEST(Skip, MeterAt384) {
   const Graph g = network("meter/base-384");
-  const Counted base = counted(g);
-  EXPECT_NEAR(base.giga, 93.225, 0.0005);
-  auto change = [&](std::string_view variant, const std::vector<int64_t>& set) { return counted(skipped(g, variant, set)).giga - base.giga; };
+  const double base = giga(g);
+  EXPECT_NEAR(base, 93.225, 0.0005);
+  auto change = [&](std::string_view variant, const std::vector<int64_t>& set) { return giga(with(g, {}, set, variant)) - base; };
   EXPECT_NEAR(change("fusion", {}), 1.680, 0.005);
   EXPECT_NEAR(change("fusion", {2, 4, 8, 9}), -11.16, 0.005);
-  EXPECT_NEAR(100 * change("fusion", {2, 4, 8, 9}) / base.giga, -11.97, 0.01);  // the paper's headline
+  EXPECT_NEAR(100 * change("fusion", {2, 4, 8, 9}) / base, -11.97, 0.01);  // the paper's headline
   EXPECT_NEAR(change("fusion", {0}), 0.63, 0.005);
   EXPECT_NEAR(change("fusion", {7}), -3.69, 0.005);
   EXPECT_NEAR(change("fusion", {0, 1, 2, 9}), -6.84, 0.005);
@@ -70,13 +27,13 @@ TEST(Skip, MeterAt384) {
 
 TEST(Skip, MeterAdapterParameters) {
   const Graph g = network("meter/base-288");
-  EXPECT_EQ(adapter_params(skipped(g, "fusion", {}), true), 5394816);
-  EXPECT_EQ(adapter_params(skipped(g, "fusion", {}), false), 5339520);
-  const Graph four = skipped(g, "fusion", {2, 4, 8, 9});
-  EXPECT_EQ(adapter_params(four, true), 5376384);
-  EXPECT_EQ(adapter_params(four, false), 5333376);
-  EXPECT_EQ(adapter_params(skipped(g, "global", {6, 18, 22, 23}), false), 6225600);
-  EXPECT_EQ(counted(four).params, counted(g).params - 4 * 9451776 + 5376384);  // the skipped layers' weights are gone
+  EXPECT_EQ(added(with(g, {}, {}, "fusion")), 5394816);
+  EXPECT_EQ(added(with(g, {}, {}, "fusion"), false), 5339520);
+  const Graph four = with(g, {}, {2, 4, 8, 9}, "fusion");
+  EXPECT_EQ(added(four), 5376384);
+  EXPECT_EQ(added(four, false), 5333376);
+  EXPECT_EQ(added(with(g, {}, {6, 18, 22, 23}, "global"), false), 6225600);
+  EXPECT_EQ(totals(four).params, totals(g).params - 4 * 9451776 + 5376384);  // the skipped layers' weights are gone
   for (const char* name : {"adapter_list_l.2.0.down_proj.weight", "adapter_list_v.3.0.up_proj.bias", "cross_modal_text_layers.0.attention.output.adapter.down_proj.weight",
                            "cross_modal_image_layers.0.crossattention.output.adapter.adapter_layer_norm_before.weight", "cross_modal_image_layers.5.adapter.up_proj.weight"})
     EXPECT_NE(four.find(name), kNoValue) << name;
@@ -84,20 +41,20 @@ TEST(Skip, MeterAdapterParameters) {
 
 TEST(Skip, Vilt) {
   const Graph g = network("vilt/base");
-  const Counted base = counted(g);
-  EXPECT_NEAR(base.giga, 22.243, 0.0005);
-  EXPECT_NEAR(counted(skipped(g, "", {})).giga - base.giga, 0.875, 0.0005);
-  EXPECT_NEAR(counted(skipped(g, "", {5})).giga - base.giga, -0.923, 0.0005);
-  EXPECT_NEAR(counted(skipped(g, "", {5, 6})).giga - base.giga, -2.720, 0.001);
-  EXPECT_NEAR(counted(skipped(g, "", {1, 3, 5, 7})).giga - base.giga, -6.316, 0.001);
-  EXPECT_EQ(adapter_params(skipped(g, "", {}), true), 3596544);
-  EXPECT_EQ(adapter_params(skipped(g, "", {5}), true), 3594240);
-  EXPECT_EQ(adapter_params(skipped(g, "", {5}), false), 3558912);
+  const double base = giga(g);
+  EXPECT_NEAR(base, 22.243, 0.0005);
+  EXPECT_NEAR(giga(with(g, {}, {})) - base, 0.875, 0.0005);
+  EXPECT_NEAR(giga(with(g, {}, {5})) - base, -0.923, 0.0005);
+  EXPECT_NEAR(giga(with(g, {}, {5, 6})) - base, -2.720, 0.001);
+  EXPECT_NEAR(giga(with(g, {}, {1, 3, 5, 7})) - base, -6.316, 0.001);
+  EXPECT_EQ(added(with(g, {}, {})), 3596544);
+  EXPECT_EQ(added(with(g, {}, {5})), 3594240);
+  EXPECT_EQ(added(with(g, {}, {5}), false), 3558912);
 }
 
 TEST(Skip, TheEmptySetWithoutAdaptersIsTheNetwork) {
   const Graph g = network("vilt/base");
-  EXPECT_TRUE(equal(skipped(g, "", {}, kIdentity), g));
+  EXPECT_TRUE(equal(with(g, kIdentity), g));
 }
 
 // Any network: skipping costs exactly the candidates' own counts.
@@ -107,9 +64,9 @@ TEST(Skip, IdentityRemovesExactlyTheModules) {
     auto c = skip_candidates(g);
     ASSERT_TRUE(c) << c.error().text();
     ASSERT_GE(c->size(), 2u) << name;
-    const Counted base = counted(g);
+    const Totals base = totals(g);
     const auto last = static_cast<int64_t>(c->size()) - 1;
-    const Counted after = counted(skipped(g, "", {0, last}, kIdentity));
+    const Totals after = totals(with(g, kIdentity, {0, last}));
     EXPECT_EQ(after.macs, base.macs - c->front().macs - c->back().macs) << name;
     EXPECT_EQ(after.params, base.params - c->front().params - c->back().params) << name;
   }

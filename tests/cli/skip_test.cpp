@@ -1,0 +1,141 @@
+// hone skip, and searches and trainings of task skip, as a person runs them.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "cli/run_hone.h"
+
+namespace hone::test {
+namespace {
+
+using Json = nlohmann::json;
+namespace fs = std::filesystem;
+
+const std::string kSource = HONE_SOURCE_DIR, kDecoders = kSource + "/tests/data/decoders/";
+
+Json json(const std::string& command, const std::string& folder = kSource) {
+  const Ran ran = shell(command + " --json", folder);
+  EXPECT_EQ(ran.exit, 0) << command << "\n" << ran.err;
+  return Json::parse(ran.out, nullptr, false);
+}
+
+// A search and a training of seconds: a ResNet on drawn gratings.
+std::string train(const std::string& phase, const std::string& run, const std::string& more = "") {
+  return "train recipes/skip/demo-" + phase + ".toml " + run +
+         " --set data.train_size=96 --set data.val_size=32 --set data.batch=16 --set train.epochs=3 --set train.threads=1 --set train.device=cpu " + more;
+}
+
+TEST(Skip, ADecoderLosesItsBlocksForGood) {
+  for (const std::string file : {"gpt2.onnx", "llama.onnx"}) {
+    SCOPED_TRACE(file);
+    const std::string folder = scratch_folder(), net = kDecoders + file + " --input input_ids=2x10";
+    const Json list = json("hone skip list " + net, folder);
+    ASSERT_EQ(list["candidates"].size(), 3u);
+    const Json applied = json("hone skip apply " + net + " --set 1,2 --adapters identity -o small.onnx", folder);
+    EXPECT_EQ(applied["difference"]["params"], -list["candidates"][1]["params"].get<int64_t>() - list["candidates"][2]["params"].get<int64_t>());
+    EXPECT_EQ(applied["difference"]["macs"], -list["candidates"][1]["macs"].get<int64_t>() - list["candidates"][2]["macs"].get<int64_t>());
+    const Json left = json("hone skip list small.onnx --input input_ids=2x10", folder);
+    EXPECT_EQ(left["candidates"].size(), 1u);
+    EXPECT_EQ(left["candidates"][0]["module"], list["candidates"][0]["module"]);
+    // A file that is written back whole is the measure of what the smaller one saves.
+    ASSERT_EQ(shell("hone skip apply " + net + " --adapters identity -o whole.onnx", folder).exit, 0);
+    EXPECT_LE(static_cast<int64_t>(fs::file_size(folder + "/small.onnx")), static_cast<int64_t>(fs::file_size(folder + "/whole.onnx")) + 4 * applied["difference"]["params"].get<int64_t>());
+  }
+}
+
+// Where the exporter left batch and length open they stay open.
+TEST(Skip, OpenDimensionsStayOpen) {
+  const std::string folder = scratch_folder();
+  ASSERT_EQ(shell("hone skip apply " + kDecoders + "llama.onnx --input input_ids=1x16 --set 1 --adapters identity -o small.onnx", folder).exit, 0);
+  for (const std::string shape : {"1x7", "3x12"}) {
+    const std::string input = " --input input_ids=" + shape;
+    const Json list = json("hone skip list " + kDecoders + "llama.onnx" + input, folder);
+    EXPECT_EQ(json("hone profile small.onnx" + input, folder)["totals"]["macs"].get<int64_t>(),
+              json("hone profile " + kDecoders + "llama.onnx" + input, folder)["totals"]["macs"].get<int64_t>() - list["candidates"][1]["macs"].get<int64_t>());
+  }
+}
+
+TEST(Skip, SetsThatDoNotFitAreNamed) {
+  const std::string folder = scratch_folder();
+  const auto says = [&](const std::string& command, const std::string& text, int exit) {
+    const Ran ran = shell("hone " + command, folder);
+    EXPECT_EQ(ran.exit, exit) << command << "\n" << ran.err;
+    EXPECT_NE(ran.err.find(text), std::string::npos) << command << "\n" << ran.err;
+  };
+  const std::string apply = "skip apply timm/resnet18 -o out.onnx --set ";
+  says(apply + "99", "99 is no candidate", 2);
+  says(apply + "1,1", "given twice", 2);
+  says(apply + "1,x", "column 3", 2);
+  says(apply + "none.json", "none.json", 1);
+  const auto file = [&](const std::string& name, const std::string& modules, const std::string& identity) {
+    std::ofstream(folder + "/" + name) << R"({"hone_skip_set": 1, "network": "timm/resnet34", "identity": ")" << identity << R"(", "variant": "", "set": [1], "modules": [")" << modules
+                                       << R"("], "adapters": {"keep": "das", "replace": "adapter", "reduction": 8, "rank": 4, "prompts": 200, "zero_up": false}, "method": "given", "seed": 0, "scores": [], "history": []})";
+  };
+  file("missing.json", "layer9.1", "x");
+  says(apply + "missing.json", "'layer9.1', which timm/resnet18 does not have as a candidate", 2);
+  file("other.json", "layer1.1", "x");
+  says(apply + "other.json", "it was made for timm/resnet34, whose modules differ", 2);
+  std::ofstream(folder + "/broken.json") << R"({"hone_skip_set": 1, "network": 3)";
+  says(apply + "broken.json", "is no JSON object", 1);
+  EXPECT_FALSE(fs::exists(folder + "/out.onnx"));
+  // A training refuses them before it makes anything of its run.
+  for (const auto& [set, text] : {std::pair<std::string, std::string>{folder + "/missing.json", "layer9.1"}, {folder + "/other.json", "does not fit"}, {"'\"99\"'", "99 is no candidate"}, {folder + "/nowhere", "nowhere"}}) {
+    const Ran ran = shell("hone " + train("train", folder + "/run", "--set skip.set=" + set), kSource);
+    EXPECT_NE(ran.exit, 0) << set;
+    EXPECT_NE(ran.err.find(text), std::string::npos) << set << "\n" << ran.err;
+    EXPECT_FALSE(fs::exists(folder + "/run")) << set;
+  }
+}
+
+TEST(SkipRuns, SearchTrainExport) {
+  const std::string folder = scratch_folder();
+  const Ran search = shell("hone " + train("search", folder + "/search", "--set skip.count=2 --set adapters.keep=das"), kSource);
+  ASSERT_EQ(search.exit, 0) << search.err;
+  const Json set = Json::parse(read_file(folder + "/search/skip_set.json"));
+  EXPECT_EQ(set["set"].size(), 2u);
+  EXPECT_GT(set["history"].size(), 2u);
+  const Json shown = json("hone skip show search", folder);
+  EXPECT_EQ(shown["set"], set["set"]);
+  // Applied by hand and trained: the same network.
+  const Ran trained = shell("hone " + train("train", folder + "/adapted", "--set adapters.keep=das --set train.epochs=1 --set skip.set=" + folder + "/search"), kSource);
+  ASSERT_EQ(trained.exit, 0) << trained.err;
+  const Json exported = json("hone export adapted -o small.onnx --card card.json", folder);
+  const Json small = json("hone profile small.onnx", folder), whole = json("hone profile timm/resnet18@32", folder);
+  EXPECT_EQ(exported["macs"], small["totals"]["macs"]);
+  EXPECT_LT(small["totals"]["macs"].get<int64_t>(), whole["totals"]["macs"].get<int64_t>());
+  // The names of what was left out are in the file's facts, none of its weights are in the file.
+  const std::string bytes = read_file(folder + "/small.onnx");
+  for (const auto& m : set["modules"]) {
+    EXPECT_EQ(bytes.find(m.get<std::string>() + ".conv"), std::string::npos) << m;
+    EXPECT_NE(read_file(folder + "/card.json").find(m), std::string::npos) << m;
+  }
+  // A run directory is a network wherever one is asked for, and the file gives what it gives.
+  EXPECT_EQ(json("hone profile adapted", folder)["totals"]["macs"], small["totals"]["macs"]);
+}
+
+// What two processes find is what one finds: the same sets in every event, the same losses and scores but for the rounding of
+// gradients that were summed in another order.
+TEST(SkipRuns, RanksFindWhatOneProcessFinds) {
+  const std::string folder = scratch_folder();
+  const std::string settings = "--set network.name=timm/resnet18 --set skip.count=2 --set skip.warmup=1";
+  ASSERT_EQ(shell("hone " + train("search", folder + "/one", settings + " --set train.accumulate=2"), kSource).exit, 0);
+  const Ran two = shell("hone launch -n 2 -- " + train("search", folder + "/two", settings), kSource);
+  ASSERT_EQ(two.exit, 0) << two.err;
+  const Json a = Json::parse(read_file(folder + "/one/skip_set.json")), b = Json::parse(read_file(folder + "/two/skip_set.json"));
+  EXPECT_EQ(a["set"], b["set"]);
+  ASSERT_GT(a["history"].size(), 2u);
+  ASSERT_EQ(a["history"].size(), b["history"].size());
+  for (size_t i = 0; i < a["history"].size(); ++i) {
+    EXPECT_EQ(a["history"][i]["step"], b["history"][i]["step"]);
+    EXPECT_EQ(a["history"][i]["sets"], b["history"][i]["sets"]) << i;
+    for (size_t j = 0; j < a["history"][i]["losses"].size(); ++j) EXPECT_NEAR(a["history"][i]["losses"][j].get<double>(), b["history"][i]["losses"][j].get<double>(), 1e-3) << i;
+  }
+  for (size_t i = 0; i < a["scores"].size(); ++i) EXPECT_NEAR(a["scores"][i].get<double>(), b["scores"][i].get<double>(), 1e-3) << i;
+  EXPECT_NE(read_file(folder + "/two/manifest.json").find("\"ranks\": \"2\""), std::string::npos);
+}
+
+}  // namespace
+}  // namespace hone::test
