@@ -1,265 +1,298 @@
-"""Supernet training step of hone against the same members as plain eager PyTorch modules, in pairs in one run: three members
-of one level and the level's smallest network, label-smoothed cross-entropy and alpha-divergence, adaptive gradient clipping,
-AdamW and a moving average of all state; no teachers. The modules keep the largest member's weights and slice them for every
-call, as the published code does.
+#!/usr/bin/env python3
+"""Supernet training step of hone against the same members run by PyTorch eager, in pairs in one run: three members of one level
+and the level's smallest network, label-smoothed cross entropy and alpha-divergence, adaptive gradient clipping, AdamW and a moving
+average of all state, batch 8 @224, fp32; no teachers.
 
-  python3 bench/supernet_speed.py [--levels 100 500] [--batch 8] [--threads 2] [--steps 8] [--program build/release/supernet_speed]
+  bench/supernet_speed.py [--levels 100 500] [--batch 8] [--threads 1] [--steps 4] [--rounds 4] [--before PROGRAM]
+
+Needs build/release/supernet_speed (ninja -C build/release supernet_speed) and a Python with torch. Eager keeps the largest member's
+weights and slices them as views; convolutions run in the faster of NCHW and NHWC, tokens through F.linear; the optimiser is the fused
+AdamW, the average one multi-tensor call. Both have the same weights, and their logits for the smallest, the largest and two drawn
+members are compared before anything is timed, then the losses of the first steps. Both get the same room for compiled kernels in
+oneDNN's cache, without which eager compiles them again all the time.
+
+A round runs every step once with each, in turn. Printed: median milliseconds of hone's step with its worst, eager's likewise, median
+and quartiles of the pairs' ratios, and the share of hone's step outside the members' passes and the update. --before also times an
+older supernet_speed and prints how much faster the new one is. On a machine that others use, one thread and many short rounds.
 """
-import argparse
-import json
-import statistics
-import subprocess
-import time
+import argparse, json, os, statistics, struct, subprocess, sys, tempfile, time
 
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "65536")
 import torch
-import torch.nn as nn
 import torch.nn.functional as F
 
-WIDTHS = [24, 32, 48, 96, 160, 288, 320]          # of the largest member
-DEPTHS = [2, 5, 6, 5, 6, 6, 6]
-STRIDES = [1, 2, 2, 2, 1, 2, 2]
-HEAD, CLASSES = 1984, 1000
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+CONV_STAGES = 3
+HEAD_DIM = 16
 
 
-class Conv(nn.Module):
-    def __init__(self, cin, cout, k=1, stride=1, depthwise=False, bias=False):
-        super().__init__()
-        self.conv = nn.Conv2d(cin, cout, k, stride, k // 2, groups=cout if depthwise else 1, bias=bias)
-        self.depthwise, self.stride = depthwise, stride
-
-    def forward(self, x, cout, k=None):
-        weight, bias = self.conv.weight, self.conv.bias
-        k = k or weight.shape[-1]
-        off = (weight.shape[-1] - k) // 2
-        weight = weight[:cout, : 1 if self.depthwise else x.shape[1], off:off + k, off:off + k].contiguous()
-        return F.conv2d(x, weight, None if bias is None else bias[:cout], self.stride, k // 2, 1, cout if self.depthwise else 1)
-
-
-class Norm(nn.Module):
-    def __init__(self, width):
-        super().__init__()
-        self.bn = nn.BatchNorm2d(width)
-
-    def forward(self, x):
-        c = x.shape[1]
-        return F.batch_norm(x, self.bn.running_mean[:c], self.bn.running_var[:c], self.bn.weight[:c], self.bn.bias[:c], True, 0.1)
+def read_safetensors(path):
+    with open(path, "rb") as f:
+        data = bytearray(f.read())
+    size = struct.unpack("<Q", data[:8])[0]
+    types = {"F32": torch.float32, "I64": torch.int64}
+    out = {}
+    for name, entry in json.loads(data[8 : 8 + size]).items():
+        if name == "__metadata__":
+            continue
+        begin, end = (8 + size + o for o in entry["data_offsets"])
+        out[name] = torch.frombuffer(data, dtype=types[entry["dtype"]], count=(end - begin) // (4 if entry["dtype"] == "F32" else 8), offset=begin).reshape(entry["shape"]).clone()
+    return out
 
 
-class Linear(nn.Module):
-    def __init__(self, cin, cout, bias=True):
-        super().__init__()
-        self.linear = nn.Linear(cin, cout, bias)
+class Supernet:
+    """hone's tensors by their names. Members are functions of slices."""
 
-    def forward(self, x, cout):
-        bias = self.linear.bias
-        return F.linear(x, self.linear.weight[:cout, : x.shape[-1]].contiguous(), None if bias is None else bias[:cout])
+    def __init__(self, tensors, channels_last):
+        self.layout = torch.channels_last if channels_last else torch.contiguous_format
+        self.params, self.buffers, self.indices, self.momentum = {}, {}, {}, 0.1
+        for name, t in tensors.items():
+            if "running_" in name or "num_batches" in name:
+                self.buffers[name] = t
+                continue
+            if name.endswith("relative_position_bias"):  # a row for each offset, as embeddings are kept
+                t = t.permute(1, 2, 0)
+            elif t.dim() == 4:
+                tokens = any(part in name for part in (".q.", ".k.", ".v.", ".proj.", ".fc1.", ".fc2.", "head.expand."))
+                t = t.flatten(1) if tokens else t.contiguous(memory_format=self.layout)
+            self.params[name] = t.clone().requires_grad_()
 
+    def conv(self, x, name, cout, k=1, stride=1, depthwise=False):
+        w, b = self.params[name + ".weight"], self.params.get(name + ".bias")
+        at = (w.shape[2] - k) // 2
+        w = w[:cout, : 1 if depthwise else x.shape[1], at : at + k, at : at + k]
+        return F.conv2d(x, w, None if b is None else b[:cout], stride, k // 2, 1, cout if depthwise else 1)
 
-class SampleNorm(nn.Module):
-    """Over tokens and channels of a sample together."""
-    def __init__(self, width):
-        super().__init__()
-        self.weight, self.bias = nn.Parameter(torch.ones(width)), nn.Parameter(torch.zeros(width))
+    def linear(self, x, name, cout):
+        b = self.params.get(name + ".bias")
+        return F.linear(x, self.params[name + ".weight"][:cout, : x.shape[-1]], None if b is None else b[:cout])
 
-    def forward(self, x):
-        var, mean = torch.var_mean(x, dim=(1, 2), keepdim=True, unbiased=False)
-        return (x - mean) / torch.sqrt(var + 1e-5) * self.weight[: x.shape[-1]] + self.bias[: x.shape[-1]]
+    def norm(self, x, name):
+        c, p, b = x.shape[1], self.params, self.buffers
+        return F.batch_norm(x, b[name + ".running_mean"][:c], b[name + ".running_var"][:c], p[name + ".weight"][:c], p[name + ".bias"][:c], True, self.momentum)
 
+    def sample_norm(self, x, name):  # over tokens and channels of a sample together
+        c = x.shape[2]
+        return F.layer_norm(x, x.shape[1:]) * self.params[name + ".weight"][:c] + self.params[name + ".bias"][:c]
 
-class Mobile(nn.Module):
-    def __init__(self, cin, cout, expand, k, stride, se):
-        super().__init__()
-        inner = cin * expand
-        self.stride = stride
-        self.expand = nn.ModuleList([Conv(cin, inner), Norm(inner)]) if expand > 1 else None
-        self.depth, self.depth_norm = Conv(inner, inner, k, stride, depthwise=True), Norm(inner)
-        self.se = nn.ModuleList([Conv(inner, inner // 4, bias=True), Conv(inner // 4, inner, bias=True)]) if se else None
-        self.project, self.project_norm = Conv(inner, cout), Norm(cout)
-        self.shortcut = Conv(cin, cout)
-
-    def forward(self, x, cout, expand, k):
+    def mobile(self, x, name, cout, expand, k, stride, se):
         y, inner = x, x.shape[1] * expand
-        if self.expand is not None:
-            y = F.hardswish(self.expand[1](self.expand[0](y, inner)))
-        y = F.hardswish(self.depth_norm(self.depth(y, inner, k)))
-        if self.se is not None:
-            s = F.relu(self.se[0](y.mean((2, 3), keepdim=True), inner // 4))
-            y = y * F.hardsigmoid(self.se[1](s, inner))
-        y = self.project_norm(self.project(y, cout))
-        if self.stride > 1:
+        if expand > 1:
+            y = F.hardswish(self.norm(self.conv(y, name + ".expand.conv", inner), name + ".expand.bn"))
+        y = F.hardswish(self.norm(self.conv(y, name + ".depthwise.conv", inner, k, stride, True), name + ".depthwise.bn"))
+        if se:
+            s = F.relu(self.conv(F.adaptive_avg_pool2d(y, 1), name + ".se.reduce", inner // 4))
+            y = y * F.hardsigmoid(self.conv(s, name + ".se.expand", inner))
+        y = self.norm(self.conv(y, name + ".project.conv", cout), name + ".project.bn")
+        if stride > 1:
             x = F.avg_pool2d(x, 2, 2, x.shape[2] % 2)
-        return y + (x if x.shape[1] == cout else self.shortcut(x, cout))
+        return y + (x if x.shape[1] == cout else self.conv(x, name + ".shortcut.conv", cout))
 
+    def bias(self, name, side, heads):
+        table = self.params[name]
+        if side not in self.indices:
+            r = torch.arange(side)
+            d = r[:, None] - r[None, :] + side - 1
+            self.indices[side] = (d[:, None, :, None] * (2 * side - 1) + d[None, :, None, :]).reshape(-1)
+        at, n = (table.shape[0] - (2 * side - 1)) // 2, side * side
+        rows = table[at : at + 2 * side - 1, at : at + 2 * side - 1, :heads].reshape(-1, heads)
+        return F.embedding(self.indices[side], rows).view(n, n, heads).permute(2, 0, 1)
 
-class Attention(nn.Module):
-    def __init__(self, width, side):
-        super().__init__()
-        self.norm, self.side = SampleNorm(width), side
-        self.q, self.k, self.v = Linear(width, width, False), Linear(width, width, False), Linear(width, 4 * width, False)
-        self.local, self.proj = Conv(4 * width, 4 * width, 3, depthwise=True), Linear(4 * width, width)
-        self.table = nn.Parameter(torch.randn((2 * side - 1) ** 2, width // 16) * 0.02)
-
-    def bias(self, side, heads):
-        r = torch.arange(side)
-        d = r[:, None] - r[None, :] + self.side - 1
-        index = d[:, None, :, None] * (2 * self.side - 1) + d[None, :, None, :]
-        return self.table[index.reshape(-1), :heads].view(side * side, side * side, heads).permute(2, 0, 1).contiguous()
-
-    def forward(self, x, side, value):
+    def attention(self, x, name, side, value):
         b, n, c = x.shape
-        heads = c // 16
-        y = self.norm(x)
-        q, k = (f(y, c).view(b, n, heads, 16).transpose(1, 2) for f in (self.q, self.k))
-        v = self.v(y, value * c).transpose(1, 2).reshape(b, value * c, side, side)
-        v = self.local(v, value * c).view(b, heads, 16 * value, n).transpose(2, 3)
-        a = (q @ k.transpose(2, 3) * 0.25 + self.bias(side, heads)).softmax(-1)
-        o = (a @ v).transpose(1, 2).reshape(b, n, value * c)
-        return x + self.proj(F.hardswish(o), c)
+        heads, inner = c // HEAD_DIM, c * value
+        y = self.sample_norm(x, name + ".norm")
+        q, k = (self.linear(y, name + part, c).view(b, n, heads, HEAD_DIM).transpose(1, 2) for part in (".q", ".k"))
+        v = self.linear(y, name + ".v", inner).transpose(1, 2).reshape(b, inner, side, side)
+        v = self.conv(v.contiguous(memory_format=self.layout), name + ".v_local", inner, 3, 1, True)
+        v = v.view(b, heads, HEAD_DIM * value, n).transpose(2, 3)
+        o = torch.softmax(q @ k.transpose(2, 3) * HEAD_DIM**-0.5 + self.bias(name + ".relative_position_bias", side, heads), -1) @ v
+        return x + self.linear(F.hardswish(o.transpose(1, 2).reshape(b, n, inner)), name + ".proj", c)
 
+    def feed_forward(self, x, name, ratio):
+        c = x.shape[2]
+        return x + self.linear(F.hardswish(self.linear(self.sample_norm(x, name + ".norm"), name + ".fc1", ratio * c)), name + ".fc2", c)
 
-class FeedForward(nn.Module):
-    def __init__(self, width):
-        super().__init__()
-        self.norm, self.up, self.down = SampleNorm(width), Linear(width, 5 * width), Linear(5 * width, width)
-
-    def forward(self, x, ratio):
-        return x + self.down(F.hardswish(self.up(self.norm(x), ratio * x.shape[-1])), x.shape[-1])
-
-
-class Supernet(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.first, self.first_norm = Conv(3, WIDTHS[0], 3, 2), Norm(WIDTHS[0])
-        self.stages = nn.ModuleList()
-        before, side = WIDTHS[0], 128
-        for i in range(7):
-            side //= STRIDES[i]
-            if i < 3:
-                blocks = [Mobile(before if b == 0 else WIDTHS[i], WIDTHS[i], 1 if i == 0 else 6, 5, STRIDES[i] if b == 0 else 1, i == 2) for b in range(DEPTHS[i])]
-            else:
-                blocks = [Mobile(before, WIDTHS[i], 6, 3, STRIDES[i], True)]
-                for _ in range(DEPTHS[i]):
-                    blocks += [Attention(WIDTHS[i], side), FeedForward(WIDTHS[i])]
-            self.stages.append(nn.ModuleList(blocks))
-            before = WIDTHS[i]
-        self.head, self.head_norm = Linear(before, 6 * before), Norm(6 * before)
-        self.hidden, self.classifier = Linear(6 * before, HEAD), Linear(HEAD, CLASSES)
-
-    def forward(self, x, member):
+    def __call__(self, x, member):
         res, widths, depths, expands, kernels, mlps, _, _, _, values = member
         if x.shape[2] != res:
-            x = F.interpolate(x, (res, res), mode="bicubic")
-        x = F.hardswish(self.first_norm(self.first(x, widths[0])))
+            x = F.interpolate(x, (res, res), mode="bicubic", align_corners=False)
+        x = F.hardswish(self.norm(self.conv(x, "first_conv.conv", widths[0], 3, 2), "first_conv.bn"))
         conv = block = 0
-        for i, stage in enumerate(self.stages):
-            if i < 3:
-                for b in range(depths[i]):
-                    x = stage[b](x, widths[i], expands[conv], kernels[conv])
+        for i, (width, depth) in enumerate(zip(widths, depths)):
+            stage = f"stages.{i}."
+            if i < CONV_STAGES:
+                for b in range(depth):
+                    x = self.mobile(x, f"{stage}blocks.{b}", width, expands[conv], kernels[conv], 2 if i and b == 0 else 1, i == 2)
                     conv += 1
                 continue
-            x = stage[0](x, widths[i], 6, 3)
+            x = self.mobile(x, stage + "downsample", width, 6, 3, 1 if i == 4 else 2, True)
             side = x.shape[2]
             x = x.flatten(2).transpose(1, 2)
-            for b in range(depths[i]):
-                x = stage[1 + 2 * b](x, side, values[block])
-                x = stage[2 + 2 * b](x, mlps[block])
+            for b in range(depth):
+                x = self.attention(x, f"{stage}blocks.{b}.attn", side, values[block])
+                x = self.feed_forward(x, f"{stage}blocks.{b}.ffn", mlps[block])
                 block += 1
-            x = x.transpose(1, 2).reshape(-1, widths[i], side, side)
-        x = self.head(x.flatten(2).transpose(1, 2), 6 * widths[-1]).transpose(1, 2).unsqueeze(-1)
-        x = F.hardswish(self.head_norm(x)).mean((2, 3))
-        return self.classifier(F.hardswish(self.hidden(x, HEAD)), CLASSES)
+            x = x.transpose(1, 2).reshape(-1, width, side, side).contiguous(memory_format=self.layout)
+        x = self.linear(x.flatten(2).transpose(1, 2), "head.expand", 6 * widths[-1])
+        x = F.hardswish(self.norm(x.flatten(0, 1), "head.bn")).view(x.shape).mean(1)
+        x = F.hardswish(self.linear(x, "head.hidden", self.params["head.hidden.weight"].shape[0]))
+        return self.linear(x, "head.classifier", self.params["head.classifier.weight"].shape[0])
 
 
 def alpha_divergence(logits, target):
     log_q = logits.log_softmax(1)
     q = log_q.detach().exp()
-    w = target / q
+    w = target / q.clamp(min=1e-30)
     u = (1 / w).clamp(max=5)
-    left, right = (q * (u - 1) / 2).sum(1), (q * w * w.log()).sum(1)
+    left, right = (q * (u - 1) / 2).sum(1), torch.xlogy(target, w).sum(1)
     weights = torch.where((left > right)[:, None], q * (0.5 - u), target)
     return -(weights * log_q).sum(1).mean()
 
 
 def unit_norm(t):
-    return t.norm() if t.ndim < 2 else t.norm(dim=tuple(range(1, t.ndim)), keepdim=True)
+    return t.norm() if t.dim() < 2 else t.norm(dim=tuple(range(1, t.dim())), keepdim=True)
 
 
+@torch.no_grad()
 def clip_adaptive(parameters, factor=0.1, eps=1e-3):
-    with torch.no_grad():
-        for p in parameters:
-            if p.grad is None:
-                continue
-            limit, norm = unit_norm(p).clamp_(min=eps).mul_(factor), unit_norm(p.grad)
-            p.grad.copy_(torch.where(norm < limit, p.grad, p.grad * (limit / norm.clamp(min=1e-6))))
+    for p in parameters:
+        if p.grad is None:
+            continue
+        limit, norm = unit_norm(p).clamp_(min=eps).mul_(factor), unit_norm(p.grad)
+        p.grad.mul_(torch.where(norm > limit, limit / norm.clamp(min=1e-6), 1.0))
 
 
 class Eager:
-    def __init__(self, batch):
-        torch.manual_seed(1)
-        self.net = Supernet()
-        self.average = {k: v.clone() for k, v in self.net.state_dict().items()}
-        self.optimiser = torch.optim.AdamW(self.net.parameters(), 1e-4, weight_decay=0.05)
-        self.x = torch.randn(batch, 3, 224, 224)
-        self.target = F.one_hot(torch.randint(CLASSES, (batch,)), CLASSES) * 0.9 + 0.1 / CLASSES
+    def __init__(self, tensors, channels_last):
+        tensors = dict(tensors)
+        self.images, self.targets = tensors.pop("images"), tensors.pop("targets")
+        self.net = Supernet({k: t for k, t in tensors.items() if not k.startswith("logits.")}, channels_last)
+        self.images = self.images.contiguous(memory_format=self.net.layout)
+        self.parameters = list(self.net.params.values())
+        self.state = [t.detach() for t in self.parameters] + [t for t in self.net.buffers.values() if t.is_floating_point()]
+        self.average = [t.clone() for t in self.state]
+        self.optimiser = torch.optim.AdamW(self.parameters, 1e-4, weight_decay=0.05, fused=True)
+
+    def logits(self, member):
+        self.net.momentum = 0.0
+        with torch.no_grad():
+            out = self.net(self.images, member)
+        self.net.momentum = 0.1
+        return out
 
     def step(self, members):
         start = time.perf_counter()
         self.optimiser.zero_grad()
-        soft = 0
+        followed, losses = 0, 0.0
         for i, member in enumerate(members):
-            z = self.net(self.x, member)
+            z = self.net(self.images, member)
             last = i + 1 == len(members)
-            loss = alpha_divergence(z, soft / (len(members) - 1)) if last else -(self.target * z.log_softmax(1)).sum(1).mean()
+            loss = alpha_divergence(z, followed / (len(members) - 1)) if last else -(self.targets * z.log_softmax(1)).sum(1).mean()
             loss.backward()
-            soft = soft + z.detach().softmax(1)
-        clip_adaptive(self.net.parameters())
+            followed = followed + z.detach().softmax(1)
+            losses += loss.item()
+        clip_adaptive(self.parameters)
         self.optimiser.step()
         with torch.no_grad():
-            for (_, average), value in zip(self.average.items(), self.net.state_dict().values()):
-                average.copy_(0.99985 * average + (1 - 0.99985) * value)
-        return 1e3 * (time.perf_counter() - start)
+            torch._foreach_lerp_(self.average, self.state, 1 - 0.99985)
+        return 1e3 * (time.perf_counter() - start), losses
 
 
 class Hone:
-    def __init__(self, program, level, batch, threads, steps):
-        self.process = subprocess.Popen([program, str(level), str(batch), str(threads), str(steps)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.members = [json.loads(self.process.stdout.readline()) for _ in range(steps)]
+    def __init__(self, program, level, args):
+        self.file = tempfile.NamedTemporaryFile(suffix=".safetensors")
+        command = [program, str(level), str(args.batch), str(args.threads), str(args.steps), self.file.name]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        lines = [self.process.stdout.readline() for _ in range(1 + args.steps)]
+        if not lines[-1]:
+            sys.exit("does not start: " + " ".join(command))
+        self.compared, *self.members = [json.loads(line) for line in lines]
 
     def step(self):
-        self.process.stdin.write("1\n")
-        self.process.stdin.flush()
+        print(1, file=self.process.stdin, flush=True)
         return [float(v) for v in self.process.stdout.readline().split()]
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def check(hone, eager, tensors):
+    for i, member in enumerate(hone.compared):
+        want, got = tensors[f"logits.{i}"], eager.logits(member)
+        error = ((got - want).abs().max() / want.abs().max()).item()
+        if not error < 1e-4:
+            sys.exit(f"member {member}: logits differ by {error:.2g} of the largest")
+        yield error
+
+
+def quartiles(values):
+    q = statistics.quantiles(values, n=4, method="inclusive")
+    return f"{statistics.median(values):.2f} ({q[0]:.2f}-{q[2]:.2f})"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--levels", type=float, nargs="+", default=[100, 500])
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=8, help="different steps; each is run once to warm up, then timed --rounds times")
-    parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--program", default="build/release/supernet_speed")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=4, help="different steps")
+    parser.add_argument("--rounds", type=int, default=4, help="how often each step is timed")
+    parser.add_argument("--program", default=os.path.join(ROOT, "build/release/supernet_speed"))
+    parser.add_argument("--before", help="another supernet_speed, timed in the same rounds")
+    parser.add_argument("--no-eager", action="store_true", help="with --before: compare the two programs only")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    print(f"{'level':>6} {'hone ms':>9} {'worst':>8} {'eager ms':>9} {'worst':>8} {'ratio of pairs':>22} {'outside':>8} {'update':>7}  img/s")
+    cpu = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), "")
+    print(f"{cpu}, {args.threads} threads, batch {args.batch}, {args.rounds} rounds of {args.steps} steps; load average {os.getloadavg()[0]:.1f}")
+    print("| level | hone ms (worst) | eager ms (worst) | eager / hone (quartiles) | outside | update | hone img/s |\n| --- | --- | --- | --- | --- | --- | --- |")
     for level in args.levels:
-        hone, eager = Hone(args.program, level, args.batch, args.threads, args.steps), Eager(args.batch)
-        for i in range(args.steps):
-            hone.step()
-            eager.step(hone.members[i])
-        ours, theirs = [], []
-        for _ in range(args.rounds):
-            for i in range(args.steps):
-                ours.append(hone.step())
-                theirs.append(eager.step(hone.members[i]))
-        ratios = sorted(t / o[0] for o, t in zip(ours, theirs))
+        hone, before = Hone(args.program, level, args), args.before and Hone(args.before, level, args)
+        tensors = read_safetensors(hone.file.name)
+        eager = None
+        first = [hone.step() for _ in range(args.steps)]
+        if not args.no_eager:
+            spent = {}
+            for layout in (False, True):
+                candidate = Eager(tensors, layout)
+                worst = max(check(hone, candidate, tensors))
+                for i, members in enumerate(hone.members):
+                    loss = candidate.step(members)[1]
+                    if not abs(loss - first[i][3]) < 2e-3 * abs(first[i][3]):
+                        sys.exit(f"step {i}: losses sum to {loss:.6g}, hone's to {first[i][3]:.6g}")
+                spent[layout] = sum(candidate.step(members)[0] for members in hone.members)
+                print(f"level {level:g}, {'NHWC' if layout else 'NCHW'}: logits equal to {worst:.1g}; {spent[layout] / args.steps:.0f} ms a step", file=sys.stderr)
+                if spent[layout] == min(spent.values()):
+                    eager = candidate
+                del candidate
+        if before:
+            for _ in range(args.steps):
+                before.step()
+        ours, theirs, older = [], [], []
+        for round in range(args.rounds):
+            for i, members in enumerate(hone.members):
+                turn = [lambda: ours.append(hone.step())]
+                if eager:
+                    turn.append(lambda: theirs.append(eager.step(members)[0]))
+                if before:
+                    turn.append(lambda: older.append(before.step()))
+                for run in turn[:: 1 if round % 2 else -1]:
+                    run()
         median = statistics.median(o[0] for o in ours)
         # Outside the members' passes and the update that any training has: drawing, building, binding, adding gradients.
         outside = statistics.median((o[0] - o[1] - o[2]) / o[0] for o in ours)
         update = statistics.median(o[2] / o[0] for o in ours)
-        print(f"{level:6g} {median:9.1f} {max(o[0] for o in ours):8.1f} {statistics.median(theirs):9.1f} {max(theirs):8.1f} "
-              f"{statistics.median(ratios):8.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f}) {100 * outside:6.1f} % {100 * update:5.1f} %  {1e3 * args.batch / median:.1f}", flush=True)
-        hone.process.kill()
+        row = [f"{level:g}", f"{median:.0f} ({max(o[0] for o in ours):.0f})"]
+        row += [f"{statistics.median(theirs):.0f} ({max(theirs):.0f})", "**" + quartiles([t / o[0] for o, t in zip(ours, theirs)]) + "**"] if eager else ["", ""]
+        row += [f"{100 * outside:.1f} %", f"{100 * update:.1f} %", f"{1e3 * args.batch / median:.1f}"]
+        print("| " + " | ".join(row) + " |", flush=True)
+        if before:
+            part = lambda a, b: quartiles([x / y for x, y in zip(a, b)])
+            print(f"  before / now: step {part([o[0] for o in older], [o[0] for o in ours])}, passes {part([o[1] for o in older], [o[1] for o in ours])}, "
+                  f"update {part([o[2] for o in older], [o[2] for o in ours])}, outside {part([o[0] - o[1] - o[2] for o in older], [o[0] - o[1] - o[2] for o in ours])}", flush=True)
+            before.close()
+        hone.close()
 
 
 if __name__ == "__main__":
