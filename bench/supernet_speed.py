@@ -11,9 +11,9 @@ AdamW, the average one multi-tensor call. Both have the same weights, and their 
 members are compared before anything is timed, then the losses of the first steps. Both get the same room for compiled kernels in
 oneDNN's cache, without which eager compiles them again all the time.
 
-A round runs every step once with each, in turn. Printed: median milliseconds of hone's step with its worst, eager's likewise, median
+A round runs every step once with each, in turn. Of one thread the processor time is taken, to which others on the machine do not add. Printed: median milliseconds of hone's step with its worst, eager's likewise, median
 and quartiles of the pairs' ratios, and the share of hone's step outside the members' passes and the update. --before also times an
-older supernet_speed and prints how much faster the new one is. On a machine that others use, one thread and many short rounds.
+older supernet_speed and prints how much faster the new one is.
 """
 import argparse, json, os, statistics, struct, subprocess, sys, tempfile, time
 
@@ -50,9 +50,7 @@ class Supernet:
             if "running_" in name or "num_batches" in name:
                 self.buffers[name] = t
                 continue
-            if name.endswith("relative_position_bias"):  # a row for each offset, as embeddings are kept
-                t = t.permute(1, 2, 0)
-            elif t.dim() == 4:
+            if t.dim() == 4:
                 tokens = any(part in name for part in (".q.", ".k.", ".v.", ".proj.", ".fc1.", ".fc2.", "head.expand."))
                 t = t.flatten(1) if tokens else t.contiguous(memory_format=self.layout)
             self.params[name] = t.clone().requires_grad_()
@@ -94,8 +92,8 @@ class Supernet:
             r = torch.arange(side)
             d = r[:, None] - r[None, :] + side - 1
             self.indices[side] = (d[:, None, :, None] * (2 * side - 1) + d[None, :, None, :]).reshape(-1)
-        at, n = (table.shape[0] - (2 * side - 1)) // 2, side * side
-        rows = table[at : at + 2 * side - 1, at : at + 2 * side - 1, :heads].reshape(-1, heads)
+        at, n = (table.shape[1] - (2 * side - 1)) // 2, side * side
+        rows = table[:heads, at : at + 2 * side - 1, at : at + 2 * side - 1].reshape(heads, -1).t()
         return F.embedding(self.indices[side], rows).view(n, n, heads).permute(2, 0, 1)
 
     def attention(self, x, name, side, value):
@@ -151,7 +149,7 @@ def alpha_divergence(logits, target):
 
 
 def unit_norm(t):
-    return t.norm() if t.dim() < 2 else t.norm(dim=tuple(range(1, t.dim())), keepdim=True)
+    return torch.linalg.vector_norm(t) if t.dim() < 2 else torch.linalg.vector_norm(t, dim=tuple(range(1, t.dim())), keepdim=True)
 
 
 @torch.no_grad()
@@ -182,7 +180,8 @@ class Eager:
         return out
 
     def step(self, members):
-        start = time.perf_counter()
+        clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
+        start = clock()
         self.optimiser.zero_grad()
         followed, losses = 0, 0.0
         for i, member in enumerate(members):
@@ -196,7 +195,7 @@ class Eager:
         self.optimiser.step()
         with torch.no_grad():
             torch._foreach_lerp_(self.average, self.state, 1 - 0.99985)
-        return 1e3 * (time.perf_counter() - start), losses
+        return 1e3 * (clock() - start), losses
 
 
 class Hone:

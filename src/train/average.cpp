@@ -9,12 +9,18 @@ namespace hone::train {
 
 Average::Average(const Params& params, double decay, bool warm_up) : average_(params.clone()), decay_(decay), warm_up_(warm_up) {}
 
-void Average::update(const Params& params) {
+double Average::next_decay() const {
+  const auto n = static_cast<double>(updates_ + 1);
+  return warm_up_ ? std::min(decay_, (1 + n) / (10 + n)) : decay_;
+}
+
+void Average::update(const Params& params, const std::vector<bool>& done) {
   at::NoGradGuard no_grad;
-  const auto n = static_cast<double>(++updates_);
-  const double decay = warm_up_ ? std::min(decay_, (1 + n) / (10 + n)) : decay_;
+  const double decay = next_decay();
+  ++updates_;
   std::vector<at::Tensor> to, from;
   for (size_t i = 0; i < average_.entries().size(); ++i) {
+    if (i < done.size() && done[i]) continue;
     const at::Tensor &own = average_.entries()[i].tensor, now = params.entries()[i].tensor.detach();
     if (!at::isFloatingType(own.scalar_type())) {
       own.copy_(now);

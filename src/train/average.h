@@ -1,6 +1,8 @@
 // Exponential moving average of a network's parameters and buffers.
 #pragma once
 
+#include <vector>
+
 #include "train/params.h"
 #include "train/state_file.h"
 
@@ -12,7 +14,8 @@ class Average {
   // the random start. `warm_up` false: d = decay from the first update.
   Average(const Params& params, double decay, bool warm_up);
 
-  void update(const Params& params);   // integers (batch counters) are copied
+  void update(const Params& params, const std::vector<bool>& done = {});   // integers (batch counters) are copied; entries marked in `done` have their update
+  double next_decay() const;           // d of the next update
   Params& params() { return average_; }
   const Params& params() const { return average_; }
 

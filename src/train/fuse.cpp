@@ -115,38 +115,62 @@ std::optional<Fused> dense_group(const View& view, NodeId n) {
   return Fused{{n}, node.inputs, node.outputs, [](Frame& f) { f.set(0, dense(f.factor(0), f.factor(1), f.factor(2))); }};
 }
 
-// Attention without mask, window, soft cap, cache or further outputs.
+// A parameter, or what is read from one: never the minus infinities of masks that hide keys.
+bool learnt(const View& view, ValueId v) {
+  const Graph& graph = view.graph();
+  while (graph.value(v).kind == ValueKind::node) {
+    const Node& node = graph.nodes[graph.value(v).producer];
+    if (node.type != "Reshape" && node.type != "Gather" && node.type != "Transpose") return false;
+    v = node.inputs[0];
+  }
+  return graph.value(v).kind == ValueKind::parameter;
+}
+
+// Attention without window, soft cap, cache or further outputs; with a bias that is learnt and that all images share, or none.
 std::optional<Fused> attention_group(const View& view, NodeId n) {
   const Node& node = view.graph().nodes[n];
   if (node.type != "Attention" || node.inputs.size() < 3 || node.attrs.integer("is_causal", 0) || node.attrs.integer("left_window_size", -1) >= 0 ||
       node.attrs.integer("right_window_size", -1) >= 0 || node.attrs.real("softcap", 0) != 0)
     return std::nullopt;
-  for (size_t i = 3; i < node.inputs.size(); ++i)
+  for (size_t i = 4; i < node.inputs.size(); ++i)
     if (view.has(node, i)) return std::nullopt;
   for (size_t o = 1; o < node.outputs.size(); ++o)
     if (node.outputs[o] != kNoValue) return std::nullopt;
   const TensorType &q = view.input(node, 0).type, &k = view.input(node, 1).type;
   if (!q.ranked || !k.ranked || q.shape.size() != 4 || q.shape[1] != k.shape[1] || q.shape[1] < 0) return std::nullopt;  // heads apart, one key head for each
+  const bool biased = view.has(node, 3);
+  if (biased) {
+    const TensorType& mask = view.input(node, 3).type;
+    if (!learnt(view, node.inputs[3]) || !mask.ranked || mask.dtype != DType::f32 || mask.shape != Shape{1, q.shape[1], q.shape[2], k.shape[2]}) return std::nullopt;
+  }
   std::optional<double> scale;
   if (node.attrs.has("scale")) scale = node.attrs.real("scale", 1);
-  return Fused{{n}, node.inputs, {node.outputs[0]}, [scale](Frame& f) {
+  return Fused{{n}, {node.inputs.begin(), node.inputs.begin() + (biased ? 4 : 3)}, {node.outputs[0]}, [scale, biased](Frame& f) {
                  const Tensor q = f.factor(0);
-                 f.set(0, attention(q, f.factor(1), f.factor(2), scale.value_or(1 / std::sqrt(static_cast<double>(q.size(3))))));
+                 f.set(0, attention(q, f.factor(1), f.factor(2), biased ? f[3] : Tensor(), scale.value_or(1 / std::sqrt(static_cast<double>(q.size(3))))));
                }};
+}
+
+// The gate that `node` computes from its operand; nothing when channel_gate does not know it.
+std::optional<Gate> gate_of(const Node& node) {
+  if (node.type == "Sigmoid") return Gate::sigmoid;
+  if (node.type == "HardSigmoid" && node.attrs.real("alpha", 0.2f) == 1.f / 6 && node.attrs.real("beta", 0.5f) == 0.5f) return Gate::hard_sigmoid;
+  return std::nullopt;
 }
 
 // x * sigmoid(s) with one number a channel.
 std::optional<Fused> gate_group(const View& view, NodeId n) {
   const Graph& graph = view.graph();
   const Node& sigmoid = graph.nodes[n];
-  if (sigmoid.type != "Sigmoid") return std::nullopt;
+  const auto gate = gate_of(sigmoid);
+  if (!gate) return std::nullopt;
   const NodeId next = view.only_reader(sigmoid.outputs[0]);
   if (next == kNoNode || graph.nodes[next].type != "Mul") return std::nullopt;
   const Node& mul = graph.nodes[next];
   const ValueId x = mul.inputs[mul.inputs[0] == sigmoid.outputs[0] ? 1 : 0], s = sigmoid.inputs[0];
   const TensorType &large = graph.value(x).type, &small = graph.value(s).type;
   if (!large.ranked || !small.ranked || large.shape.size() != 4 || small.shape.size() != 4 || small.shape[1] != large.shape[1] || small.shape[2] != 1 || small.shape[3] != 1) return std::nullopt;
-  return Fused{{n, next}, {x, s}, {mul.outputs[0]}, [](Frame& f) { f.set(0, channel_gate(f[0], f[1])); }};
+  return Fused{{n, next}, {x, s}, {mul.outputs[0]}, [gate = *gate](Frame& f) { f.set(0, channel_gate(f[0], f[1], gate)); }};
 }
 
 }  // namespace

@@ -90,9 +90,8 @@ class Loop {
       : o_(options), run_(run), task_(task), ranks_(ranks), params_(task.params()), optimiser_(options.optimiser, params_), schedule_(options.schedule_for(task.steps_per_epoch())) {
     if (o_.average_decay > 0) average_.emplace(params_, o_.average_decay, o_.average_warm_up);
     if (ranks.world() > 1) sum_ = std::make_unique<GradientSum>(ranks, optimiser_.parameters());
-    if (o_.clip_adaptive > 0)
-      for (size_t i = 0; i < optimiser_.names().size(); ++i)
-        if (!matches_any(o_.clip_exclude, optimiser_.names()[i])) adaptive_.push_back(optimiser_.parameters()[i]);
+    adaptive_ = {o_.clip_adaptive, o_.clip_eps, {}};
+    for (const std::string& name : optimiser_.names()) adaptive_.of.push_back(!matches_any(o_.clip_exclude, name));
     // Every rank computes as many micro-batches as the others.
     const int64_t world = ranks.world();
     micros_ = (o_.accumulate + world - 1) / world * world;
@@ -280,11 +279,9 @@ class Loop {
   void update(int64_t step) {
     norm_ = o_.clip_norm > 0 ? clip_norm(optimiser_.parameters(), o_.clip_norm) : NAN;
     if (o_.clip_value > 0) clip_value(optimiser_.parameters(), o_.clip_value);
-    if (!adaptive_.empty()) clip_adaptive(adaptive_, o_.clip_adaptive, o_.clip_eps);
     const double factor = schedule_.factor(step) * memory_.rate;
     last_rate_ = o_.optimiser.lr * factor;
-    optimiser_.step(factor);
-    if (average_) average_->update(params_);
+    optimiser_.step(factor, adaptive_, average_ ? &*average_ : nullptr, params_);
   }
 
   Status log_step(int64_t step, double per_second) {
@@ -375,7 +372,7 @@ class Loop {
   Schedule schedule_;
   std::optional<Average> average_;
   std::unique_ptr<GradientSum> sum_;
-  std::vector<at::Tensor> adaptive_;
+  AdaptiveClip adaptive_;
   std::optional<Log> log_;       // rank 0
   int64_t micros_ = 1;
   Memory memory_;

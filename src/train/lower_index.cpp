@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "train/kernels/columns.h"
 #include "train/lower.h"
 
 namespace hone::train {
@@ -42,6 +43,17 @@ Result<Step> lower_gather(const Lowering& c) {
   // One constant position is a view.
   if (const auto one = constant_number(c, 1); one && c.constant(1).dim() == 0)
     return Step([axis, at_ = static_cast<int64_t>(*one)](Frame& f) { f.set(0, f[0].select(axis, at_)); });
+  // Positions of a matrix's columns that are known and right: tables of position biases.
+  if (const Tensor index = c.constant(1); c.options().fuse && index.defined() && index.numel() > 0 && axis == 1 && c.input(0).type.ranked && c.input(0).type.shape.size() == 2) {
+    const int64_t width = c.input(0).type.shape[1];
+    const Tensor flat = index.to(at::kLong).reshape({-1}).contiguous();
+    if (flat.min().item<int64_t>() >= 0 && flat.max().item<int64_t>() < width)
+      return Step([flat, sizes = index.sizes().vec()](Frame& f) {
+        at::DimVector shape{f[0].size(0)};
+        shape.append(sizes.begin(), sizes.end());
+        f.set(0, columns(f[0], flat.to(f[0].device())).view(shape));
+      });
+  }
   return Step([axis](Frame& f) {
     const Tensor &x = f[0], &index = f[1];
     const int64_t a = wrap(axis, x.dim());

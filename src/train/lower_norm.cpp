@@ -1,6 +1,7 @@
 // Normalisation.
 #include <numeric>
 
+#include "train/kernels/sample_norm.h"
 #include "train/lower.h"
 
 namespace hone::train {
@@ -102,7 +103,11 @@ Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& gain, const Ten
 
 Result<Step> lower_group_norm(const Lowering& c) {
   const double eps = c.attrs().real("epsilon", 1e-5f);
-  return Step([eps, groups = c.attrs().integer("num_groups", 1)](Frame& f) { f.set(0, group_norm(f.precise(0), groups, f.precise(1), f.precise(2), eps)); });
+  const int64_t groups = c.attrs().integer("num_groups", 1);
+  return Step([eps, groups, sample = groups == 1 && c.options().fuse](Frame& f) {
+    const Tensor x = f.precise(0), gain = f.precise(1), shift = f.precise(2);
+    f.set(0, sample && has_sample_norm(x, gain, shift) ? sample_norm(x, gain, shift, eps) : group_norm(x, groups, gain, shift, eps));
+  });
 }
 
 Result<Step> lower_instance_norm(const Lowering& c) {

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "train/clip.h"
+#include "train/kernels/adam.h"
 #include "train/pattern.h"
 
 namespace hone::train {
@@ -20,16 +22,19 @@ bool exempt(const std::string& name, const at::Tensor& p) {
   return false;
 }
 
-// The fused kernels walk memory: a gradient must lie as its parameter does.
+// The fused kernels walk memory: a gradient must lie as its parameter does. Dimensions of one element lie anyhow.
 at::Tensor aligned(const at::Tensor& grad, const at::Tensor& p) {
-  if (grad.strides() == p.strides() && grad.scalar_type() == p.scalar_type()) return grad;
+  bool alike = grad.scalar_type() == p.scalar_type();
+  for (int64_t d = 0; d < p.dim(); ++d) alike = alike && (p.size(d) == 1 || grad.stride(d) == p.stride(d));
+  if (alike) return grad.as_strided(p.sizes(), p.strides());
   return at::empty_like(p, at::MemoryFormat::Preserve).copy_(grad);
 }
 
 }  // namespace
 
 Optimiser::Optimiser(const OptimiserOptions& options, const Params& params) : options_(options) {
-  for (const Params::Entry& entry : params.entries()) {
+  for (size_t e = 0; e < params.entries().size(); ++e) {
+    const Params::Entry& entry = params.entries()[e];
     if (!entry.trainable) continue;
     const auto rule = std::ranges::find_if(options.rules, [&](const OptimiserOptions::Rule& r) { return matches(r.pattern, entry.name); });
     Group group{1, options.weight_decay};
@@ -37,6 +42,7 @@ Optimiser::Optimiser(const OptimiserOptions& options, const Params& params) : op
     else if (!options.decay_all && exempt(entry.name, entry.tensor)) group.weight_decay = 0;
     const auto same = std::ranges::find_if(groups_, [&](const Group& g) { return g.lr == group.lr && g.weight_decay == group.weight_decay; });
     Slot slot;
+    slot.entry = e;
     slot.group = static_cast<size_t>(same - groups_.begin());
     if (same == groups_.end()) groups_.push_back(group);
     parameters_.push_back(entry.tensor);
@@ -49,23 +55,28 @@ void Optimiser::zero_grad() {
   for (const at::Tensor& p : parameters_) p.mutable_grad() = at::Tensor();
 }
 
-void Optimiser::step(double factor) {
+void Optimiser::step(double factor, const AdaptiveClip& clip, Average* average, const Params& params) {
   at::NoGradGuard no_grad;
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    Slot& slot = slots_[i];
+    const bool moments = options_.kind != OptimiserOptions::Kind::sgd;
+    if (!parameters_[i].grad().defined() || slot.first.defined() || (!moments && options_.momentum == 0)) continue;
+    slot.first = at::zeros_like(parameters_[i], at::MemoryFormat::Preserve);
+    if (!moments) continue;
+    slot.second = at::zeros_like(parameters_[i], at::MemoryFormat::Preserve);
+    slot.steps = at::zeros({}, parameters_[i].options().dtype(at::kFloat));
+  }
+  const std::vector<bool> done = step_in_one_pass(factor, clip, average);
+  if (clip.factor > 0) {
+    std::vector<at::Tensor> clipped;
+    for (size_t i = 0; i < slots_.size(); ++i)
+      if (!done[i] && clip.of[i]) clipped.push_back(parameters_[i]);
+    clip_adaptive(clipped, clip.factor, clip.eps);
+  }
   for (size_t g = 0; g < groups_.size(); ++g) {
     std::vector<size_t> members;
-    for (size_t i = 0; i < slots_.size(); ++i) {
-      Slot& slot = slots_[i];
-      if (slot.group != g || !parameters_[i].grad().defined()) continue;
-      const bool moments = options_.kind != OptimiserOptions::Kind::sgd;
-      if (!slot.first.defined() && (moments || options_.momentum != 0)) {
-        slot.first = at::zeros_like(parameters_[i], at::MemoryFormat::Preserve);
-        if (moments) {
-          slot.second = at::zeros_like(parameters_[i], at::MemoryFormat::Preserve);
-          slot.steps = at::zeros({}, parameters_[i].options().dtype(at::kFloat));
-        }
-      }
-      members.push_back(i);
-    }
+    for (size_t i = 0; i < slots_.size(); ++i)
+      if (!done[i] && slots_[i].group == g && parameters_[i].grad().defined()) members.push_back(i);
     const double lr = options_.lr * groups_[g].lr * factor;
     switch (options_.kind) {
       case OptimiserOptions::Kind::sgd: step_sgd(groups_[g], members, lr); break;
@@ -73,6 +84,35 @@ void Optimiser::step(double factor) {
       default: step_adam(groups_[g], members, lr); break;
     }
   }
+  if (!average) return;
+  std::vector<bool> averaged(params.entries().size(), false);
+  for (size_t i = 0; i < slots_.size(); ++i) averaged[slots_[i].entry] = done[i];
+  average->update(params, averaged);
+}
+
+// Steps, clips and averages what the kernel takes; which those are, by position.
+std::vector<bool> Optimiser::step_in_one_pass(double factor, const AdaptiveClip& clip, Average* average) {
+  std::vector<bool> done(slots_.size(), false);
+  const bool decoupled = options_.kind == OptimiserOptions::Kind::adamw;
+  if (!decoupled && options_.kind != OptimiserOptions::Kind::adam) return done;
+  std::vector<AdamItem> items;
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    Slot& slot = slots_[i];
+    if (!parameters_[i].grad().defined()) continue;
+    AdamItem item{parameters_[i], aligned(parameters_[i].grad(), parameters_[i]), slot.first, slot.second, average ? average->params().entries()[slot.entry].tensor : at::Tensor()};
+    item.lr = options_.lr * groups_[slot.group].lr * factor;
+    item.weight_decay = groups_[slot.group].weight_decay;
+    item.clip = clip.factor > 0 && clip.of[i];
+    if (!has_adam_update(item)) continue;
+    float* steps = slot.steps.mutable_data_ptr<float>();
+    item.steps = static_cast<int64_t>(*steps += 1);
+    done[i] = true;
+    items.push_back(std::move(item));
+  }
+  AdamUpdate how{options_.beta1, options_.beta2, options_.eps, decoupled, clip.factor, clip.eps};
+  if (average) how.average_share = 1 - average->next_decay();
+  adam_update(items, how);
+  return done;
 }
 
 // With dampening 0 a momentum that starts at zero equals PyTorch's, which starts as a copy of the gradient.

@@ -57,6 +57,14 @@ struct Transpose {
   }
 };
 
+// scores = scale * scores + bias, all [rows, columns] and dense.
+struct AddBias {
+  static HONE_INLINE void run(float* scores, const float* bias, int64_t n, float scale) {
+    HONE_VECTOR
+    for (int64_t i = 0; i < n; ++i) scores[i] = scores[i] * scale + bias[i];
+  }
+};
+
 // Rows of scores to probabilities; lse[r] = log sum exp of the scaled row.
 struct Softmax {
   static HONE_INLINE void run(float* scores, int64_t rows, int64_t columns, float scale, float* lse) {
@@ -106,6 +114,23 @@ struct SoftmaxBackward {
   }
 };
 
+// The same with transposed biases; dbias, transposed too, gains the gradients of the biased scores.
+struct BiasedSoftmaxBackward {
+  static HONE_INLINE void run(float* p, float* dp, int64_t keys, int64_t queries, float scale, const float* lse, const float* delta, const float* bias, float* dbias) {
+    for (int64_t j = 0; j < keys; ++j) {
+      float *a = p + j * queries, *b = dp + j * queries, *sum = dbias + j * queries;
+      const float* e = bias + j * queries;
+      HONE_VECTOR
+      for (int64_t i = 0; i < queries; ++i) {
+        a[i] = simd::exp(a[i] * scale + e[i] - lse[i]);
+        const float g = a[i] * (b[i] - delta[i]);
+        sum[i] += g;
+        b[i] = g * scale;
+      }
+    }
+  }
+};
+
 // delta[r] = sum over columns of a * b, both [rows, columns].
 struct RowDots {
   static HONE_INLINE void run(const float* a, int64_t stride_a, const float* b, int64_t stride_b, int64_t rows, int64_t columns, float* delta) {
@@ -136,58 +161,84 @@ Tensor tokens_first(const Tensor& like, int64_t tokens, int64_t width) {
 }
 Tensor dense_rows(const Tensor& t) { return t.stride(3) == 1 ? t : t.contiguous(); }
 
-template <class Body>
-void over_heads(const Tensor& q, const Body& body) {
-  const int64_t heads = q.size(1);
-  at::parallel_for(0, q.size(0) * heads, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) body(i / heads, i % heads);
-  });
-}
+// Pieces of work: a head of a number of images, whose share of the biases' gradient one piece adds up. The number does not depend
+// on the threads, so neither does the sum.
+struct Pieces {
+  int64_t batch, heads, groups;
+  Pieces(const Tensor& q, bool biased) : batch(q.size(0)), heads(q.size(1)), groups(biased ? std::min(batch, (kPieces + heads - 1) / heads) : batch) {}
+  // body(group, head, first image, one past the last)
+  template <class Body>
+  void each(const Body& body) const {
+    at::parallel_for(0, groups * heads, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t g = i / heads;
+        body(g, i % heads, g * batch / groups, (g + 1) * batch / groups);
+      }
+    });
+  }
+
+ private:
+  static constexpr int64_t kPieces = 32;
+};
 
 struct AttentionFunction : torch::autograd::Function<AttentionFunction> {
-  static Tensor forward(AutogradContext* ctx, const Tensor& q_in, const Tensor& k_in, const Tensor& v_in, double scale) {
-    const Tensor q = dense_rows(q_in), k = dense_rows(k_in), v = dense_rows(v_in);
+  static Tensor forward(AutogradContext* ctx, const Tensor& q_in, const Tensor& k_in, const Tensor& v_in, const std::optional<Tensor>& bias_in, double scale) {
+    const Tensor q = dense_rows(q_in), k = dense_rows(k_in), v = dense_rows(v_in), bias = bias_in ? bias_in->contiguous() : Tensor();
     const int64_t nq = q.size(2), nk = k.size(2), d = q.size(3), dv = v.size(3);
     const Tensor y = tokens_first(q, nq, dv), lse = at::empty({q.size(0), q.size(1), nq}, q.options());
-    over_heads(q, [&](int64_t b, int64_t h) {
+    Pieces(q, bias.defined()).each([&](int64_t, int64_t h, int64_t begin, int64_t end) {
       thread_local std::vector<float> scratch;
       scratch.resize(static_cast<size_t>(d * nk + nq * nk));
       float *kt = scratch.data(), *scores = kt + d * nk;
-      const Head qh(q, b, h), kh(k, b, h), vh(v, b, h);
-      simd::run<Transpose>(kh.data, kh.stride, nk, d, kt);
-      product(nq, nk, d, qh.data, qh.stride, kt, nk, scores, nk);
-      simd::run<Softmax>(scores, nq, nk, static_cast<float>(scale), lse.mutable_data_ptr<float>() + (b * q.size(1) + h) * nq);
-      product(nq, dv, nk, scores, nk, vh.data, vh.stride, mutable_head(y, b, h), y.stride(2));
+      for (int64_t b = begin; b < end; ++b) {
+        const Head qh(q, b, h), kh(k, b, h), vh(v, b, h);
+        simd::run<Transpose>(kh.data, kh.stride, nk, d, kt);
+        product(nq, nk, d, qh.data, qh.stride, kt, nk, scores, nk);
+        if (bias.defined()) simd::run<AddBias>(scores, bias.const_data_ptr<float>() + h * nq * nk, nq * nk, static_cast<float>(scale));
+        simd::run<Softmax>(scores, nq, nk, bias.defined() ? 1.0f : static_cast<float>(scale), lse.mutable_data_ptr<float>() + (b * q.size(1) + h) * nq);
+        product(nq, dv, nk, scores, nk, vh.data, vh.stride, mutable_head(y, b, h), y.stride(2));
+      }
     });
-    ctx->save_for_backward({q, k, v, y, lse});
+    ctx->save_for_backward({q, k, v, y, lse, bias});
     ctx->saved_data["scale"] = scale;
     return y;
   }
 
   static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
     const variable_list saved = ctx->get_saved_variables();
-    const Tensor &q = saved[0], &k = saved[1], &v = saved[2], &y = saved[3], &lse = saved[4], dy = dense_rows(grads[0]);
+    const Tensor &q = saved[0], &k = saved[1], &v = saved[2], &y = saved[3], &lse = saved[4], &bias = saved[5], dy = dense_rows(grads[0]);
     const float scale = static_cast<float>(ctx->saved_data["scale"].toDouble());
-    const int64_t nq = q.size(2), nk = k.size(2), d = q.size(3), dv = v.size(3);
+    const int64_t nq = q.size(2), nk = k.size(2), d = q.size(3), dv = v.size(3), heads = q.size(1);
     const Tensor dq = tokens_first(q, nq, d), dk = tokens_first(k, nk, d), dvalue = tokens_first(v, nk, dv);
-    over_heads(q, [&](int64_t b, int64_t h) {
+    const Pieces pieces(q, bias.defined());
+    const Tensor dbias = bias.defined() ? at::empty({pieces.groups, heads, nq, nk}, q.options()) : Tensor();
+    pieces.each([&](int64_t group, int64_t h, int64_t begin, int64_t end) {
       thread_local std::vector<float> scratch;
-      scratch.resize(static_cast<size_t>((d + dv + 1) * nq + 3 * nq * nk));
-      float *qt = scratch.data(), *dyt = qt + d * nq, *delta = dyt + dv * nq, *p = delta + nq, *ds = p + nq * nk, *ds_rows = ds + nq * nk;
-      const Head qh(q, b, h), kh(k, b, h), vh(v, b, h), yh(y, b, h), dyh(dy, b, h);
-      simd::run<Transpose>(qh.data, qh.stride, nq, d, qt);
-      simd::run<Transpose>(dyh.data, dyh.stride, nq, dv, dyt);
-      simd::run<RowDots>(dyh.data, dyh.stride, yh.data, yh.stride, nq, dv, delta);
-      // Everything transposed, [keys, queries]: probabilities and their gradients come out as dk and dv need them.
-      product(nk, nq, d, kh.data, kh.stride, qt, nq, p, nq);
-      product(nk, nq, dv, vh.data, vh.stride, dyt, nq, ds, nq);
-      simd::run<SoftmaxBackward>(p, ds, nk, nq, scale, lse.const_data_ptr<float>() + (b * q.size(1) + h) * nq, delta);
-      product(nk, dv, nq, p, nq, dyh.data, dyh.stride, mutable_head(dvalue, b, h), dvalue.stride(2));
-      product(nk, d, nq, ds, nq, qh.data, qh.stride, mutable_head(dk, b, h), dk.stride(2));
-      simd::run<Transpose>(ds, nq, nk, nq, ds_rows);
-      product(nq, d, nk, ds_rows, nk, kh.data, kh.stride, mutable_head(dq, b, h), dq.stride(2));
+      scratch.resize(static_cast<size_t>((d + dv + 1) * nq + (bias.defined() ? 5 : 3) * nq * nk));
+      float *qt = scratch.data(), *dyt = qt + d * nq, *delta = dyt + dv * nq, *p = delta + nq, *ds = p + nq * nk, *ds_rows = ds + nq * nk, *bias_t = ds_rows + nq * nk, *dbias_t = bias_t + nq * nk;
+      if (bias.defined()) {
+        simd::run<Transpose>(bias.const_data_ptr<float>() + h * nq * nk, nk, nq, nk, bias_t);
+        std::fill(dbias_t, dbias_t + nq * nk, 0.0f);
+      }
+      for (int64_t b = begin; b < end; ++b) {
+        const Head qh(q, b, h), kh(k, b, h), vh(v, b, h), yh(y, b, h), dyh(dy, b, h);
+        const float* sums = lse.const_data_ptr<float>() + (b * heads + h) * nq;
+        simd::run<Transpose>(qh.data, qh.stride, nq, d, qt);
+        simd::run<Transpose>(dyh.data, dyh.stride, nq, dv, dyt);
+        simd::run<RowDots>(dyh.data, dyh.stride, yh.data, yh.stride, nq, dv, delta);
+        // Everything transposed, [keys, queries]: probabilities and their gradients come out as dk and dv need them.
+        product(nk, nq, d, kh.data, kh.stride, qt, nq, p, nq);
+        product(nk, nq, dv, vh.data, vh.stride, dyt, nq, ds, nq);
+        if (bias.defined()) simd::run<BiasedSoftmaxBackward>(p, ds, nk, nq, scale, sums, delta, bias_t, dbias_t);
+        else simd::run<SoftmaxBackward>(p, ds, nk, nq, scale, sums, delta);
+        product(nk, dv, nq, p, nq, dyh.data, dyh.stride, mutable_head(dvalue, b, h), dvalue.stride(2));
+        product(nk, d, nq, ds, nq, qh.data, qh.stride, mutable_head(dk, b, h), dk.stride(2));
+        simd::run<Transpose>(ds, nq, nk, nq, ds_rows);
+        product(nq, d, nk, ds_rows, nk, kh.data, kh.stride, mutable_head(dq, b, h), dq.stride(2));
+      }
+      if (bias.defined()) simd::run<Transpose>(dbias_t, nq, nk, nq, dbias.mutable_data_ptr<float>() + (group * heads + h) * nq * nk);
     });
-    return {dq, dk, dvalue, Tensor()};
+    return {dq, dk, dvalue, bias.defined() ? dbias.sum(0, true) : Tensor(), Tensor()};
   }
 };
 
@@ -195,11 +246,13 @@ bool plain(const Tensor& t) { return t.dim() == 4 && t.device().is_cpu() && t.sc
 
 }  // namespace
 
-Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, double scale) {
+Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& bias, double scale) {
   const bool shapes = plain(q) && plain(k) && plain(v) && q.size(0) == k.size(0) && q.size(0) == v.size(0) && q.size(1) == k.size(1) && q.size(1) == v.size(1) &&
                       q.size(3) == k.size(3) && k.size(2) == v.size(2);
-  if (!shapes || k.size(2) > kAttentionTokens || q.size(2) > kAttentionTokens || !have_products()) return at::scaled_dot_product_attention(q, k, v, std::nullopt, 0, false, scale);
-  return AttentionFunction::apply(q, k, v, scale);
+  const bool biases = !bias.defined() || (plain(bias) && bias.sizes() == at::IntArrayRef({1, q.size(1), q.size(2), k.size(2)}));
+  if (!shapes || !biases || k.size(2) > kAttentionTokens || q.size(2) > kAttentionTokens || !have_products())
+    return at::scaled_dot_product_attention(q, k, v, bias.defined() ? std::optional<Tensor>(bias.to(q.scalar_type())) : std::nullopt, 0, false, scale);
+  return AttentionFunction::apply(q, k, v, bias.defined() ? std::optional<Tensor>(bias) : std::nullopt, scale);
 }
 
 }  // namespace hone::train

@@ -45,7 +45,8 @@ struct DenseFunction : torch::autograd::Function<DenseFunction> {
     if (ctx->needs_input_grad(0)) dx = product(dy, weight.t(), {});
     if (ctx->needs_input_grad(1)) {
       const Tensor kernel = weight.view({weight.size(0), 1, 1, weight.size(1)}).permute({0, 3, 1, 2});
-      dweight = std::get<1>(at::convolution_backward(as_image(dy), as_image(x), kernel, std::nullopt, {1, 1}, {0, 0}, {1, 1}, false, {0, 0}, 1, {false, true, false})).reshape(weight.sizes());
+      // Dilated, though one element has no dilation: libtorch hands others to the BLAS when there is one thread.
+      dweight = std::get<1>(at::convolution_backward(as_image(dy), as_image(x), kernel, std::nullopt, {1, 1}, {0, 0}, {2, 2}, false, {0, 0}, 1, {false, true, false})).reshape(weight.sizes());
     }
     if (ctx->saved_data["bias"].toBool() && ctx->needs_input_grad(2)) dbias = dy.sum(0);
     return {dx, dweight, dbias};

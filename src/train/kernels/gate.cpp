@@ -20,6 +20,13 @@ struct Sigmoids {
   }
 };
 
+struct HardSigmoids {
+  static HONE_INLINE void run(const float* s, float* gate, int64_t n) {
+    HONE_VECTOR
+    for (int64_t i = 0; i < n; ++i) gate[i] = simd::min(simd::max(s[i] + 3.0f, 0.0f), 6.0f) * (1.0f / 6.0f);
+  }
+};
+
 struct Forward {
   static HONE_INLINE void run(const float* x, const float* gate, float* y, int64_t rows, int64_t channels) {
     for (int64_t r = 0; r < rows; ++r)
@@ -61,14 +68,16 @@ struct Pieces {
 };
 
 struct GateFunction : torch::autograd::Function<GateFunction> {
-  static Tensor forward(AutogradContext* ctx, const Tensor& x, const Tensor& s_in) {
+  static Tensor forward(AutogradContext* ctx, const Tensor& x, const Tensor& s_in, bool hard) {
     const Tensor s = s_in.contiguous(), gate = at::empty_like(s), y = at::empty_like(x);
-    simd::run<Sigmoids>(s.const_data_ptr<float>(), gate.mutable_data_ptr<float>(), s.numel());
+    if (hard) simd::run<HardSigmoids>(s.const_data_ptr<float>(), gate.mutable_data_ptr<float>(), s.numel());
+    else simd::run<Sigmoids>(s.const_data_ptr<float>(), gate.mutable_data_ptr<float>(), s.numel());
     const Pieces p(x);
     p.each([&](int64_t image, int64_t, int64_t first, int64_t rows) {
       simd::run<Forward>(x.const_data_ptr<float>() + first * p.channels, gate.const_data_ptr<float>() + image * p.channels, y.mutable_data_ptr<float>() + first * p.channels, rows, p.channels);
     });
     ctx->save_for_backward({x, gate});
+    ctx->saved_data["hard"] = hard;
     return y;
   }
 
@@ -83,16 +92,18 @@ struct GateFunction : torch::autograd::Function<GateFunction> {
                           sums.mutable_data_ptr<float>() + (image * p.per_image + piece) * p.channels, rows, p.channels);
     });
     const Tensor flat = gate.view({p.images, p.channels});
-    return {dx, (sums.sum(1) * flat * (1 - flat)).view(gate.sizes())};
+    const Tensor slope = ctx->saved_data["hard"].toBool() ? flat.gt(0).logical_and(flat < 1) * (1.0 / 6) : flat * (1 - flat);
+    return {dx, (sums.sum(1) * slope).view(gate.sizes()), Tensor()};
   }
 };
 
 }  // namespace
 
-Tensor channel_gate(const Tensor& x, const Tensor& s) {
+Tensor channel_gate(const Tensor& x, const Tensor& s, Gate gate) {
+  const bool hard = gate == Gate::hard_sigmoid;
   const auto plain = [](const Tensor& t) { return t.dim() == 4 && t.device().is_cpu() && t.scalar_type() == at::kFloat && t.numel() > 0; };
   const bool fast = plain(x) && plain(s) && x.is_contiguous(at::MemoryFormat::ChannelsLast) && s.size(0) == x.size(0) && s.size(1) == x.size(1) && s.size(2) == 1 && s.size(3) == 1;
-  return fast ? GateFunction::apply(x, s) : x * at::sigmoid(s);
+  return fast ? GateFunction::apply(x, s, hard) : x * (hard ? at::hardsigmoid(s) : at::sigmoid(s));
 }
 
 }  // namespace hone::train
