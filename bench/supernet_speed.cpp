@@ -6,7 +6,7 @@
 // OUT gets the weights, the pictures ("images", "targets") and the logits of some members in training mode ("logits.I").
 // Standard output first lists those members in a line, and the members of all steps, a line each. Then a line "N" on standard
 // input runs the next N steps and prints a line for each: milliseconds; those of them in the members' own forward and backward
-// passes; those of clipping, optimiser and average; the sum of the losses. A member's program is made anew for every pass, as in
+// passes; those of clipping, optimiser and average; the sum of the drawn members' losses. A member's program is made anew for every pass, as in
 // training, where a member hardly ever comes back.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -148,7 +148,7 @@ int main(int argc, char** argv) {
         torch::autograd::backward({loss}, {});
         const at::Tensor softmax = logits.detach().softmax(1);
         followed = followed.defined() ? followed + softmax : softmax;
-        losses += loss.item<double>();
+        if (!follow) losses += loss.item<double>();
         inside += milliseconds() - before;
         add_gradients(*program, params, leaves, grads);
       }

@@ -190,7 +190,7 @@ class Eager:
             loss = alpha_divergence(z, followed / (len(members) - 1)) if last else -(self.targets * z.log_softmax(1)).sum(1).mean()
             loss.backward()
             followed = followed + z.detach().softmax(1)
-            losses += loss.item()
+            losses += 0 if last else loss.item()
         clip_adaptive(self.parameters)
         self.optimiser.step()
         with torch.no_grad():
