@@ -1,6 +1,7 @@
 // Convolutions. Paddings that are equal at both ends go to the kernels; others are made with a padded copy.
 #include <algorithm>
 
+#include "train/kernels/depthwise.h"
 #include "train/lower.h"
 #include "train/window.h"
 
@@ -28,7 +29,15 @@ WindowSpec to_onednn(WindowSpec spec, const Lowering& c) {
 
 Result<Step> lower_conv(const Lowering& c) {
   HONE_TRY_ASSIGN(const size_t n, spatial_rank(c, 1));
-  return Step([spec = to_onednn(WindowSpec::of(c.attrs(), n), c), groups = c.attrs().integer("group", 1)](Frame& f) { f.set(0, convolve(f.factor(0), f.factor(1), f.factor(2), spec, groups)); });
+  return Step([spec = to_onednn(WindowSpec::of(c.attrs(), n), c), groups = c.attrs().integer("group", 1), own = c.options().fuse && n == 2 && !c.has_input(2)](Frame& f) {
+    const Tensor x = f.factor(0), w = f.factor(1);
+    if (own && groups == w.size(0) && has_depthwise(x, w)) {
+      const WindowSpec::Padding p = spec.padding(x.sizes().slice(2), w.sizes().slice(2));
+      const bool square = p.symmetric() && p.begin[0] == p.begin[1] && p.begin[0] >= 0 && spec.stride[0] == spec.stride[1] && spec.dilation[0] == 1 && spec.dilation[1] == 1;
+      if (square) return f.set(0, depthwise(x, w, spec.stride[0], p.begin[0]));
+    }
+    f.set(0, convolve(x, w, f.factor(2), spec, groups));
+  });
 }
 
 // output_shape and the paddings say which part of the full result is wanted; zeros where it reaches beyond it.

@@ -10,6 +10,7 @@
 #include "train/kernels/attention.h"
 #include "train/kernels/columns.h"
 #include "train/kernels/dense.h"
+#include "train/kernels/depthwise.h"
 #include "train/kernels/gate.h"
 #include "train/kernels/norm_act.h"
 #include "train/kernels/sample_norm.h"
@@ -220,6 +221,27 @@ TEST(SampleNorm, EqualsItsDefinition) {
     for (size_t i = 0; i < g.size(); ++i) EXPECT_LT(error(g[i], g2[i]), 3e-5) << "gradient " << i;
   }
   EXPECT_FALSE(hone::train::has_sample_norm(at::randn({2, 3, 4, 4}), at::ones({3}), at::ones({3})));
+}
+
+TEST(Depthwise, EqualsConvolution) {
+  at::manual_seed(17);
+  struct Case {
+    int64_t batch, channels, height, width, kernel, stride, padding;
+  };
+  for (const Case& c : {Case{2, 16, 7, 7, 3, 1, 1}, Case{3, 57, 9, 12, 5, 1, 2}, Case{2, 96, 14, 14, 5, 2, 2}, Case{1, 48, 8, 5, 3, 2, 1}, Case{20, 33, 2, 1, 5, 1, 2}, Case{2, 40, 9, 9, 7, 2, 3}, Case{1, 32, 6, 6, 3, 1, 0}, Case{1, 16, 3, 3, 3, 3, 2}}) {
+    SCOPED_TRACE(testing::Message() << c.batch << " " << c.channels << " " << c.height << " " << c.width << " " << c.kernel << " " << c.stride << " " << c.padding);
+    const Tensor x = leaf(at::randn({c.batch, c.channels, c.height, c.width}).contiguous(at::MemoryFormat::ChannelsLast)), w = leaf(at::randn({c.channels, 1, c.kernel, c.kernel}).contiguous(at::MemoryFormat::ChannelsLast));
+    const Tensor x2 = leaf(x.to(at::kDouble)), w2 = leaf(w.to(at::kDouble));
+    ASSERT_TRUE(hone::train::has_depthwise(x, w));
+    const Tensor y = hone::train::depthwise(x, w, c.stride, c.padding), y2 = at::conv2d(x2, w2, {}, c.stride, c.padding, 1, c.channels);
+    ASSERT_EQ(y.sizes(), y2.sizes());
+    EXPECT_LT(error(y, y2), 2e-6);
+    const Tensor dy = at::randn(y.sizes());
+    const auto g = gradients(y, dy, {x, w}), g2 = gradients(y2, dy.to(at::kDouble), {x2, w2});
+    EXPECT_LT(error(g[0], g2[0]), 2e-6);
+    EXPECT_LT(error(g[1], g2[1]), 5e-6);
+  }
+  EXPECT_FALSE(hone::train::has_depthwise(at::randn({1, 8, 4, 4}), at::randn({8, 1, 3, 3})));
 }
 
 // Clipping, update and average by their definitions, in double precision.
