@@ -14,7 +14,9 @@
 #include "measure/device_table.h"
 #include "retrieval/graph.h"
 #include "retrieval/store_layout.h"
+#include "search/archive.h"
 #include "zoo/catalog.h"
+#include "zoo/space.h"
 
 namespace {
 
@@ -139,6 +141,33 @@ void device_tables(const std::string& folder) {
   store(folder, "device_table", "columns", "# two devices\nconv 16 16 16 e3 s1 k3 se | 0.1343 0.05633\nattn 14 64 v2 | 1.5 0.7\nmbpool 2 160 | 1.6 1.09\n");
 }
 
+// The presets, one with an encoding behind it, and archives of a search of two members.
+void searches(const std::string& folder) {
+  for (const std::string_view preset : space::preset_names()) {
+    const space::Space s = *space::open_space(std::string(preset));
+    Rng rng(3);
+    store(folder, "space_toml", file_name(preset), space::print_space(s));
+    store(folder, "space_toml", file_name(preset) + "_member", space::print_space(s) + std::string(1, '\0') + space::print_member(s, space::sample(s, rng)));
+  }
+  space::Space s = *space::open_space("demo");
+  const std::string path = (std::filesystem::temp_directory_path() / "make_corpus.jsonl").string();
+  for (const bool costs : {false, true}) {
+    std::filesystem::remove(path);
+    {
+      auto archive = search::Archive::open(path, {s, "evolution", costs ? "macs<2M,latency<3ms@d.json" : "macs<2M", "search", "0123, 4 calibration batches", 2012, 0, {{"generations", 2}, {"window", -1}}});
+      Rng rng(4);
+      for (int64_t i = 0; i < 2; ++i) {
+        search::MemberCost cost{{1, 2, 3, 4}, {}, {}};
+        if (costs) cost.memory = 1000, cost.latency_ms = 1.5;
+        (void)archive->append({i, space::sample(s, rng), {0.5, 1.25, 2500}, cost, i, i ? "mutation" : "bank", i ? std::vector<int64_t>{0} : std::vector<int64_t>{}});
+      }
+    }
+    std::ifstream in(path, std::ios::binary);
+    store(folder, "search_archive", costs ? "costs" : "plain", {std::istreambuf_iterator<char>(in), {}});
+  }
+  std::filesystem::remove(path);
+}
+
 // Requests as the page sends them, and ones at the edges of what is taken.
 void requests(const std::string& folder) {
   const auto head = [](const std::string& line, const std::string& more = "") { return line + " HTTP/1.1\r\nHost: localhost\r\n" + more + "\r\n"; };
@@ -216,6 +245,7 @@ int main(int argc, char** argv) {
   strokes(folder);
   stores(folder);
   device_tables(folder);
+  searches(folder);
   containers(folder);
   requests(folder);
   // One network of each family.

@@ -21,7 +21,7 @@ namespace {
 
 struct Options {
   std::string a;
-  std::optional<std::string> b, data, tolerance, precision;
+  std::optional<std::string> b, data, tolerance, precision, member;
   std::optional<int64_t> seed;
   std::vector<std::string> inputs;
   std::vector<std::string> with;
@@ -131,11 +131,13 @@ Result<Tolerance> parse_tolerance(const std::string& text) {
 }
 
 // Typed, where its inputs allow it: recorded inputs bind what the file leaves open.
-Result<Graph> typed(const std::string& net, const Options& o) {
+Result<Graph> typed(const std::string& net, const Options& o, bool first = true) {
   NetworkOptions options;
   options.net = net;
   options.inputs = o.inputs;
-  if (o.data) {
+  if (first) options.member = o.member;
+  options.calibrated = o.b.has_value();   // as hone export writes it
+  if (o.data && !(first && o.member)) {
     HONE_TRY_ASSIGN(Network network, open_net(net));
     return std::move(network.graph);
   }
@@ -168,7 +170,7 @@ Result<Outcome> run_torch(const Options& o, const TextStyle& style) {
   HONE_TRY_ASSIGN(const Graph a, typed(o.a, o));
   std::optional<Graph> b;
   if (o.b) {
-    HONE_TRY_ASSIGN(b, typed(*o.b, o));
+    HONE_TRY_ASSIGN(b, typed(*o.b, o, false));
   }
   Result<RunCheck> reply;
   reinterpret_cast<train::CheckRun*>(symbol)({&a, b ? &*b : nullptr, o.data.value_or(""), options}, reply);
@@ -182,7 +184,7 @@ Result<Outcome> run_engines(const Options& o, const TextStyle& style) {
   HONE_TRY_ASSIGN(const Graph a, typed(o.a, o));
   std::optional<Graph> b;
   if (o.b) {
-    HONE_TRY_ASSIGN(b, typed(*o.b, o));
+    HONE_TRY_ASSIGN(b, typed(*o.b, o, false));
   }
   const std::string precision = o.precision.value_or("f32");
   HONE_TRY_ASSIGN(const CheckOptions options, check_options(o, engine_tolerance(a, precision)));
@@ -226,6 +228,7 @@ Command check_command() {
   c.about = "A runs on recorded inputs (--data) or on seeded random ones, and its outputs are compared with the recorded ones, with B's, or, where neither is given, with A's own computed node by node without fused kernels. --with openvino runs A in OpenVINO: against the recorded outputs, against B, or against A as it stands, without the rewrites that engines get; given twice, the second engine is the reference. What counts as equal there grows with the root of the products on one path. Contents that a network lacks are the other's of the same name, or fresh ones. --shapes compares inferred types and shapes with the recorded ones and runs nothing; a dimension that depends on data matches anything. The exit status is 1 where they differ, or where hone lacks an operator.";
   c.arguments.push_back({"A", &o->a, "a network's name or file"});
   c.arguments.push_back({"B", &o->b, "another one to compare with", false});
+  c.options.push_back({"--arch", "FILE", &o->member, "A is a supernet run: its member with this encoding (.json); beside B with BatchNorm statistics of its own, as hone export writes it"});
   c.options.push_back({"--data", "DIR", &o->data, "recorded data: input_N.pb and output_N.pb, as ONNX test data has them"});
   c.options.push_back({"--shapes", "", &o->shapes, "compare types and shapes only"});
   c.options.push_back({"--with", "ENGINE", &o->with, "run with this engine: torch (the default) or openvino; twice: the first against the second"});
@@ -235,7 +238,7 @@ Command check_command() {
   c.options.push_back({"--input", "SHAPE", &o->inputs, "bind an input, such as x=1x3x224x224"});
   c.options.push_back({"--seed", "N", &o->seed, "of random inputs and fresh contents (default: 0)"});
   add_output(c, o->output, false, false);
-  c.examples = {{"hone check timm/resnet18", "fused kernels against plain ones"}, {"hone check timm/resnet18 resnet18.onnx", "a network against a file with its weights"}, {"hone check timm/resnet18 --with openvino --with torch", "one engine against another"}, {"hone check model.onnx --data test_data_set_0", "against recorded outputs"}, {"hone check model.onnx --data test_data_set_0 --shapes", "inferred shapes against recorded outputs"}};
+  c.examples = {{"hone check timm/resnet18", "fused kernels against plain ones"}, {"hone check timm/resnet18 resnet18.onnx", "a network against a file with its weights"}, {"hone check timm/resnet18 --with openvino --with torch", "one engine against another"}, {"hone check runs/supernet --arch member.json member.onnx", "a member as the supernet computes it against its export"}, {"hone check model.onnx --data test_data_set_0", "against recorded outputs"}, {"hone check model.onnx --data test_data_set_0 --shapes", "inferred shapes against recorded outputs"}};
   c.run = [o](const TextStyle& style) { return run(*o, style); };
   return c;
 }

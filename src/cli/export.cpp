@@ -18,6 +18,7 @@
 #include "rewrite/engine_form.h"
 #include "rewrite/fold_bn.h"
 #include "rewrite/weights.h"
+#include "zoo/elasticvit_checkpoint.h"
 
 namespace hone::cli {
 
@@ -25,7 +26,7 @@ namespace {
 
 struct Options {
   NetworkOptions network;
-  std::optional<std::string> out, weights, card, arch, engine;
+  std::optional<std::string> out, weights, layout, card, arch, engine;
   std::optional<int64_t> opset, seed;
   bool fold = false, int8 = false, external = false, bgr = false;
   Output output;
@@ -59,6 +60,7 @@ Result<Outcome> run(const Options& o, const TextStyle& style) {
   if (!o.out) return fail(Code::usage, "say where to write: -o OUT.onnx", {}, "as in: hone export timm/resnet50 -o resnet50.onnx");
   if (o.seed && *o.seed < 0) return fail(Code::usage, fmt::format("{} is no seed, expected a whole number from 0", *o.seed), "--seed");
   if (o.bgr && !o.weights) return fail(Code::usage, "tells the channel order that --weights were trained on, and there are none", "--bgr");
+  if (o.layout && !o.weights) return fail(Code::usage, "tells how --weights are stored, and there are none", "--weights-layout");
   if (o.int8 && !o.engine) return fail(Code::usage, "is a choice of an engine's form", "--int8-rows", "give --for openvino or --for onnxruntime, too");
   HONE_TRY(check_writable(*o.out, o.output.force));
   if (o.card) HONE_TRY(check_card(*o.card, o.output.force));
@@ -77,6 +79,15 @@ Result<Outcome> run(const Options& o, const TextStyle& style) {
   }
   if (o.weights) {
     HONE_TRY_ASSIGN(tensors, read_checkpoint(*o.weights));
+    if (o.layout.value_or("hone") == "authors") {
+      if (!network.arch || network.arch->family != "elasticvit") return fail(Code::usage, "is the layout of ElasticViT's supernet, and NET is no member of it", "--weights-layout authors");
+      auto taken = space::from_authors(network.graph, tensors);
+      if (!taken) {
+        taken.error().where = *o.weights + ": " + taken.error().where;
+        return fail(std::move(taken).error());
+      }
+      tensors = std::move(*taken);
+    }
   }
   const bool tensors_given = !tensors.empty() || (o.arch && supernet);
   const std::string source = o.weights.value_or(o.network.net);
@@ -172,6 +183,7 @@ Command export_command() {
   add_space(c, o->network.space);
   c.options.push_back({"-o,--output", "OUT.onnx", &o->out, "the file to write"});
   c.options.push_back({"--weights", "FILE", &o->weights, "a .safetensors, .pt or .pth checkpoint; names of another library are translated, or matched by order and shape"});
+  c.options.push_back({"--weights-layout", "NAME", &o->layout, "hone (default); authors: --weights are ElasticViT's supernet as its authors store it, of which NET, a member, takes its slices", {"hone", "authors"}});
   c.options.push_back({"--arch", "FILE", &o->arch, "build this stage table, a variant of NET's own (arch.toml), with NET's weights or those of --weights; of a supernet run, the member with this encoding (.json)"});
   c.options.push_back({"--bgr", "", &o->bgr, "the weights were trained on BGR images, as pycls does: reverse the first convolution's input channels, so that the file takes RGB"});
   c.options.push_back({"--input", "[NAME=]SHAPE", &o->network.inputs, "shape of an input, as in 1x3x224x224"});

@@ -5,7 +5,6 @@
 #include <filesystem>
 #include <memory>
 
-#include "core/file.h"
 #include "core/plugin.h"
 #include "ir/infer.h"
 #include "ir/recognise.h"
@@ -39,17 +38,6 @@ bool supernet_run(const std::string& net) {
   return task && *task == "supernet";
 }
 
-// A file with a member's encoding (.json) or stage table (.toml).
-Result<space::Member> read_member(const space::Space& space, const std::string& file) {
-  if (file.ends_with(".toml")) {
-    HONE_TRY_ASSIGN(const Network network, open_network(file));
-    if (!network.arch) return fail(Code::usage, "has no stage table", file);
-    return space::member_of(space, *network.arch);
-  }
-  HONE_TRY_ASSIGN(const std::string text, read_file(file, size_t{1} << 20));
-  return space::parse_member(space, text, file);
-}
-
 Result<Network> member_of_run(const NetworkOptions& o) {
   HONE_TRY_ASSIGN(void* symbol, plugin_symbol("hone_train", "hone_supernet_open"));
   methods::SupernetRequest request;
@@ -61,7 +49,7 @@ Result<Network> member_of_run(const NetworkOptions& o) {
   methods::Supernet& supernet = **opened;
   space::Member member = space::largest(supernet.space());
   if (o.member) {
-    HONE_TRY_ASSIGN(member, read_member(supernet.space(), *o.member));
+    HONE_TRY_ASSIGN(member, space::read_member(supernet.space(), *o.member));
   }
   return supernet.network(member);
 }
@@ -69,7 +57,7 @@ Result<Network> member_of_run(const NetworkOptions& o) {
 }  // namespace
 
 void add_network(Command& command, NetworkOptions& options, std::string argument) {
-  command.arguments.push_back({std::move(argument), &options.net, "a network's name such as timm/resnet50, an .onnx, .toml, .hone or .json file, or a run directory"});
+  command.arguments.push_back({std::move(argument), &options.net, "a network's name such as timm/resnet50, an .onnx, .toml, .hone or .json file, a run directory, or RUN:FILE.json for a member of a supernet run"});
 }
 
 void add_bindings(Command& command, NetworkOptions& options) {
@@ -87,7 +75,13 @@ void add_space(Command& command, std::string& space) {
   command.options.push_back({"--space", "SPACE", &space, "of a .json encoding: a search space's name or .toml file; elasticvit unless told"});
 }
 
-Result<Network> open(const NetworkOptions& options) {
+Result<Network> open(const NetworkOptions& given) {
+  NetworkOptions options = given;
+  if (const auto named = member_name(given.net); named && supernet_run(named->run)) {
+    if (given.member) return fail(Code::usage, "names a member, and NET names one too", "--arch", given.net);
+    options.net = named->run;
+    options.member = named->arch;
+  }
   HONE_TRY_ASSIGN(const Bindings bound, bindings(options));
   if (options.canvas && *options.canvas < 1) return fail(Code::usage, fmt::format("{} is no side of a canvas", *options.canvas), "--canvas");
   const bool supernet = supernet_run(options.net);

@@ -11,7 +11,7 @@
 namespace hone::cli {
 
 struct NetworkOptions {
-  std::string net;
+  std::string net;                  // RUN:ARCH, too: a supernet run, and the file with the member's encoding or stage table
   std::vector<std::string> inputs;  // "[NAME=]1x3x224x224"
   std::optional<int64_t> batch;
   std::optional<int64_t> canvas;    // of a sketch run

@@ -24,7 +24,7 @@ namespace {
 struct Options {
   std::string net, space, strategy = "dWr";
   std::optional<double> factor;
-  std::optional<std::string> to, rounding, arch;
+  std::optional<std::string> to, rounding, arch, member;
   bool all = false, predict_only = false;
   Output output;
 };
@@ -163,6 +163,15 @@ Facts latency_facts(const Device& d, const Limit& limit, const TimedScale& t) {
   return f;
 }
 
+// A supernet's member through the plug-in that knows its space; everything else without loading it.
+Result<Network> opened(const Options& o) {
+  if (!o.member && !member_name(o.net)) return open_net(o.net, 0, o.space);
+  NetworkOptions options;
+  options.net = o.net;
+  options.member = o.member;
+  return open(options);
+}
+
 Result<Outcome> run(const Options& o, const TextStyle& style) {
   if (o.factor.has_value() == o.to.has_value())
     return fail(Code::usage, o.factor ? "--factor and --to exclude each other" : "say how far: --factor or --to", {}, "as in --factor 4 (times the MACs) or --to macs=4G");
@@ -176,7 +185,7 @@ Result<Outcome> run(const Options& o, const TextStyle& style) {
     HONE_TRY_ASSIGN(budget, parse_budget(*o.to));
   }
   if (o.arch) HONE_TRY(check_writable(*o.arch, o.output.force));
-  HONE_TRY_ASSIGN(const Network network, open_net(o.net, 0, o.space));
+  HONE_TRY_ASSIGN(const Network network, opened(o));
   if (!network.arch) return fail(Code::usage, "is a graph; only a network with an arch can be scaled", o.net, "a name from hone zoo, or an arch .toml");
   const Arch& base = *network.arch;
   HONE_TRY_ASSIGN(const Profile before, profile(network.graph));
@@ -246,6 +255,7 @@ Command scale_command() {
   c.about = "A strategy says how depth (d), width (w), group width (g) and resolution (r) share the growth: dWr = d1_w8_g8_r1 is the fast compound scaling of Dollar, Singh and Girshick (2021).";
   c.arguments.push_back({"NET", &o->net, "a network's name such as pycls/RegNetY-400MF, or an arch .toml"});
   add_space(c, o->space);
+  c.options.push_back({"--arch", "FILE", &o->member, "NET is a supernet run: its member with this encoding (.json)"});
   c.options.push_back({"--strategy", "S", &o->strategy, "dWr (default), dwr, dw, d, w, r, ... or weights such as d1_w8_g8_r1"});
   c.options.push_back({"--factor", "S", &o->factor, "times the MACs, before rounding"});
   c.options.push_back({"--to", "BUDGET", &o->to, "a budget: macs, params, acts, memory or latency, with = or <, as in macs=4G, params<20M, macs=50%, latency<8ms@DEVICE.json"});

@@ -18,7 +18,7 @@ namespace {
 struct Options {
   std::string run, budget, method = "evolution", predictor = "none", preset = "elasticvit", split = "search";
   std::optional<std::string> file;
-  std::optional<int64_t> generations, population, parents, mutations, crossovers, tries, evaluations, screen, seed, images, calibration, workers, threads;
+  std::optional<int64_t> generations, population, parents, mutations, crossovers, tries, evaluations, screen, seed, images, calibration, workers, threads, retest;
   std::optional<double> depth, gene, resolution, random_choice, window;
   bool no_floor = false;
   std::vector<std::string> settings;
@@ -62,6 +62,22 @@ Result<search::Scorer> open_scorer(const Options& o, std::vector<std::unique_ptr
   return scorer;
 }
 
+// The best once more, on the whole validation split; nothing where that chose them.
+Status retest(const Options& o, search::SearchResult& result) {
+  const int64_t count = o.retest.value_or(10);
+  if (count == 0 || o.split == "val") return {};
+  HONE_TRY_ASSIGN(void* symbol, plugin_symbol("hone_train", "hone_supernet_open"));
+  Result<std::unique_ptr<methods::Supernet>> net = fail(Code::failed, "nothing was opened");
+  reinterpret_cast<methods::SupernetOpen*>(symbol)({o.run, static_cast<int>(o.threads.value_or(1)), o.calibration.value_or(-1), 0, o.settings}, net);
+  if (!net) return fail(std::move(net).error());
+  Progress progress("test again", std::min<int64_t>(count, static_cast<int64_t>(result.ranked.size())), "networks");
+  return search::retest(result, [&, done = int64_t{0}](const space::Member& m) mutable {
+    auto score = (*net)->score(m, "val");
+    progress.step(++done, {});
+    return score;
+  }, count);
+}
+
 Status write_member(const space::Space& s, const space::Member& m, const std::string& path, bool force) { return write_file(path, print_member(s, m), force); }
 
 Status check_file(const Options& o) {
@@ -75,6 +91,7 @@ Result<Outcome> run_search(const Options& o, const TextStyle& style) {
   HONE_TRY(search::check(wish));
   if (!o.budget.empty()) HONE_TRY(parse_budget(o.budget));
   if (o.budget.empty() && wish.method == search::Method::evolution) return fail(Code::usage, "evolution searches within a budget", "--budget", "such as --budget 'macs<20M'; --method front needs none");
+  if (o.retest && (*o.retest < 0 || *o.retest > 10000)) return fail(Code::usage, fmt::format("{} members, expected 0 to 10000", *o.retest), "--retest");
   if (o.workers && (*o.workers < 1 || *o.workers > 256)) return fail(Code::usage, fmt::format("{} workers, expected 1 to 256", *o.workers), "--workers");
   if (o.threads && (*o.threads < 1 || *o.threads > 1024)) return fail(Code::usage, fmt::format("{} threads, expected 1 to 1024", *o.threads), "--threads");
   HONE_TRY(check_file(o));
@@ -82,13 +99,14 @@ Result<Outcome> run_search(const Options& o, const TextStyle& style) {
   std::vector<std::unique_ptr<methods::Supernet>> nets;
   HONE_TRY_ASSIGN(const search::Scorer scorer, open_scorer(o, nets));
   std::optional<Progress> progress;
-  const auto result = search::run_search(scorer, wish, o.run + "/search", [&](int64_t done, int64_t expected, const search::Entry& best) {
+  auto result = search::run_search(scorer, wish, o.run + "/search", [&](int64_t done, int64_t expected, const search::Entry& best) {
     if (!progress) progress.emplace("search", expected, "networks");
     progress->step(done, {{"best", best.score.accuracy}, {"MMACs", static_cast<double>(best.cost.counts.macs) / 1e6}});
   });
   if (progress && result) progress->end(result->ended);
   progress.reset();
   if (!result) return fail(result.error());
+  HONE_TRY(retest(o, *result));
   HONE_TRY_ASSIGN(Outcome outcome, present(search::search_report(*result, o.run), o.output, style));
   if (o.file && !result->ranked.empty()) {
     HONE_TRY(write_member(scorer.space, result->entries[static_cast<size_t>(result->ranked[0])].member, *o.file, o.output.force));
@@ -140,6 +158,7 @@ Command search_command() {
   c.options.push_back({"--no-floor", "", &o->no_floor, "also genes below the smallest network of the budget's level"});
   c.options.push_back({"--split", "NAME", &o->split, "of the data that scores are measured on, search unless told"});
   c.options.push_back({"--images", "N", &o->images, "of the split, all unless told"});
+  c.options.push_back({"--retest", "N", &o->retest, "best members tested again on the whole val split, 10 unless told; 0: none"});
   c.options.push_back({"--calibration", "N", &o->calibration, "training batches for BatchNorm statistics, as the recipe says unless told"});
   c.options.push_back({"--workers", "N", &o->workers, "networks scored side by side, 1 unless told"});
   c.options.push_back({"--threads", "N", &o->threads, "of each worker, 1 unless told"});

@@ -10,7 +10,7 @@ namespace hone::cli {
 namespace {
 
 struct Options {
-  std::vector<std::string> runs, settings;
+  std::vector<std::string> runs, settings, archs;
   std::optional<int64_t> members, images, batches, calibration, threads;
   std::string split = "val";
   Output output;
@@ -46,6 +46,7 @@ Command supernet_eval_command() {
   c.about = "Members are drawn of every complexity level, the same for all runs, and evaluated with inherited weights after their BatchNorm statistics were measured anew. Runs whose names differ only in a number at the end are one method with several seeds.";
   add_common(c, *o);
   c.options.push_back({"--members", "N", &o->members, "drawn of each level, 20 unless told"});
+  c.options.push_back({"--arch", "FILE", &o->archs, "these members instead: an encoding (.json) or a stage table (.toml); may be repeated"});
   c.options.push_back({"--split", "NAME", &o->split, "val (default), or search: training pictures that the run kept back", {"val", "search"}});
   c.options.push_back({"--images", "N", &o->images, "of the split; all unless told"});
   c.options.push_back({"--calibration", "N", &o->calibration, "training batches to measure statistics on; what the run's recipe says unless told"});
@@ -55,7 +56,9 @@ Command supernet_eval_command() {
     for (const auto& [value, name] : {std::pair{&o->members, "--members"}, std::pair{&o->images, "--images"}, std::pair{&o->calibration, "--calibration"}, std::pair{&o->threads, "--threads"}}) HONE_TRY(positive(*value, name));
     methods::SupernetEvalRequest r;
     r.runs = o->runs;
+    if (o->members && !o->archs.empty()) return fail(Code::usage, "draws members, and --arch names them", "--members", "take one of them");
     r.members = o->members.value_or(20);
+    r.archs = o->archs;
     r.split = o->split;
     r.images = o->images.value_or(0);
     r.calibration_batches = o->calibration.value_or(-1);

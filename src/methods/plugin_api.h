@@ -63,6 +63,7 @@ using SupernetOpen = void(const SupernetRequest& request, Result<std::unique_ptr
 struct SupernetEvalRequest {
   std::vector<std::string> runs;          // "NAME-0", "NAME-1", ... are one method with several seeds
   int64_t members = 20;                   // drawn of each level; the same for every run
+  std::vector<std::string> archs;         // in place of drawn ones: files with encodings or stage tables
   std::string split = "val";
   int64_t images = 0, calibration_batches = -1;   // as in SupernetRequest
   int threads = 1;

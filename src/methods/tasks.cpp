@@ -4,14 +4,25 @@
 #include "methods/distil/task.h"
 #include "methods/pretrain/task.h"
 #include "methods/skip/task.h"
+#include "methods/supernet/start.h"
 #include "methods/supernet/task.h"
 
 namespace hone::methods {
 
 namespace {
 
+Result<train::MakeTask> read_classify(Recipe& recipe, const train::Compute& compute) { return train::read_classify(recipe, compute, start_from_member); }
+
 Result<train::MakeTask> read_sketch(Recipe& recipe, const train::Compute& compute) {
-  return [options = read_sketch_options(recipe), compute](RunDir& run) -> Result<std::unique_ptr<train::Task>> { return SketchTask::make(options, compute, run.path()); };
+  return [options = read_sketch_options(recipe), compute](RunDir& run) -> Result<std::unique_ptr<train::Task>> {
+    SketchOptions o = options;
+    HONE_TRY_ASSIGN(const auto start, start_from_member(o.network.net, o.network.canvases.empty() ? 0 : o.network.canvases.back(), run));
+    if (start) {
+      o.network.net = start->network;
+      if (o.network.weights.empty()) o.network.weights = start->weights;
+    }
+    return SketchTask::make(o, compute, run.path());
+  };
 }
 
 Result<train::MakeTask> read_canvas(Recipe& recipe, const train::Compute& compute) {
@@ -35,6 +46,8 @@ Result<train::MakeTask> read_pretrain(Recipe& recipe, const train::Compute& comp
 
 std::vector<train::TaskKind> tasks() {
   std::vector<train::TaskKind> all = train::basic_tasks();
+  for (train::TaskKind& kind : all)
+    if (kind.name == "classify") kind.read = read_classify;
   all.push_back({"sketch", "an encoder of sketches and photos: triplets, and a teacher's distances", read_sketch});
   all.push_back({"canvas", "the policy that picks a sketch's canvas", read_canvas});
   all.push_back({"supernet", "the networks of a search space, all in one set of weights", read_supernet});

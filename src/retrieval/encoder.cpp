@@ -26,7 +26,7 @@ InputStyle read_style(Recipe& r, const std::string& key, const std::string& net)
 
 EncoderOptions read_encoder(Recipe& r, const std::string& key) {
   EncoderOptions o;
-  o.net = r.text(key + ".net", "sketch/mobilenetv2", "NET: a network of the zoo or a file; its classifier is cut off");
+  o.net = r.text(key + ".net", "sketch/mobilenetv2", "NET: a network of the zoo or a file, or RUN:ARCH, a member of a supernet with its weights; its classifier is cut off");
   o.weights = r.text(key + ".weights", "", "checkpoint to start from (safetensors or .pth); empty: fresh from train.seed");
   o.pool = r.text(key + ".pool", "max", "what follows the features", {"max", "average"}) == "max" ? Pool::max : Pool::average;
   o.canvases = r.integers(key + ".canvases", {32, 64, 128, 256}, "sides of the sketch's picture, rising; photos have the last");
@@ -43,15 +43,55 @@ Result<Graph> encoder_graph(const EncoderOptions& options) {
   HONE_TRY_ASSIGN(Network network, open_network(options.net));
   HONE_TRY_ASSIGN(Graph graph, embedding_network(std::move(network.graph), options.pool));
   if (graph.inputs.size() != 1) return fail(Code::unsupported, fmt::format("an encoder has one input, a picture; this network has {}", graph.inputs.size()), options.net);
-  HONE_TRY_ASSIGN(graph, at_canvas(graph, options.canvases.back()));
+  HONE_TRY_ASSIGN(graph, at_canvas(options, graph, options.canvases.back()));
   for (int64_t c : options.canvases)  // each canvas must suit the network: says so before hours of training
-    if (auto ok = at_canvas(graph, c); !ok) return fail(ok.error().code, fmt::format("{} cannot take a canvas of {}: {}", options.net, c, ok.error().message), ok.error().where, "choose other canvases");
+    if (auto ok = at_canvas(options, graph, c); !ok) return fail(ok.error().code, fmt::format("{} cannot take a canvas of {}: {}", options.net, c, ok.error().message), ok.error().where, "choose other canvases");
   return graph;
 }
 
-Result<Graph> at_canvas(const Graph& encoder, int64_t canvas, int64_t batch) {
+namespace {
+
+bool is_grid_table(std::string_view name) { return name.ends_with(".relative_position_bias"); }   // heads x rows x columns
+
+// The middle of a table in its last two dimensions.
+Tensor middle_of(const Tensor& table, const Shape& shape) {
+  std::vector<std::byte> values;
+  const int64_t rows = table.shape[1], columns = table.shape[2], top = (rows - shape[1]) / 2, left = (columns - shape[2]) / 2;
+  for (int64_t head = 0; head < shape[0]; ++head)
+    for (int64_t row = 0; row < shape[1]; ++row) {
+      const std::byte* from = table.bytes.data + 4 * ((head * rows + top + row) * columns + left);
+      values.insert(values.end(), from, from + 4 * shape[2]);
+    }
+  return Tensor{DType::f32, shape, Bytes::copy(values.data(), values.size()), {}};
+}
+
+bool holds_middle(const Tensor& table, const Shape& shape) {
+  if (table.dtype != DType::f32 || table.shape.size() != 3 || shape.size() != 3 || !table.bytes.data || table.shape == shape) return false;
+  for (size_t d = 0; d < 3; ++d)
+    if (shape[d] < 1 || shape[d] > table.shape[d]) return false;
+  return true;
+}
+
+}  // namespace
+
+bool attends_over_a_grid(const Graph& encoder) {
+  const auto state = encoder.state();
+  return std::any_of(state.begin(), state.end(), [&](ValueId v) { return is_grid_table(encoder.value(v).name); });
+}
+
+Result<Graph> at_canvas(const EncoderOptions& options, const Graph& encoder, int64_t canvas, int64_t batch) {
   Bindings b;
   b.inputs[encoder.value(encoder.inputs[0]).name] = {batch, 3, canvas, canvas};
+  if (attends_over_a_grid(encoder)) {
+    HONE_TRY_ASSIGN(Network network, open_network(options.net));
+    if (network.arch) {   // of a file's graph the grid cannot be changed: inference says so
+      network.arch->resolution = canvas;
+      HONE_TRY_ASSIGN(Graph other, build(*network.arch));
+      HONE_TRY_ASSIGN(other, embedding_network(std::move(other), options.pool));
+      HONE_TRY_ASSIGN(Inferred inferred, infer(std::move(other), b));
+      return std::move(inferred.graph);
+    }
+  }
   HONE_TRY_ASSIGN(Inferred inferred, infer(encoder, b));
   return std::move(inferred.graph);
 }
@@ -75,7 +115,9 @@ NamedTensors tensors_at(const Graph& graph, int64_t canvas, const NamedTensors& 
     const std::string& name = graph.value(v).name;
     auto found = held.find(canvas_name(canvas, name));
     if (found == held.end()) found = held.find(name);
-    if (found != held.end()) out.emplace_back(name, *found->second);
+    if (found == held.end()) continue;
+    const Shape& shape = graph.value(v).type.shape;
+    out.emplace_back(name, is_grid_table(name) && holds_middle(*found->second, shape) ? middle_of(*found->second, shape) : *found->second);
   }
   return out;
 }

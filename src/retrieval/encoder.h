@@ -34,13 +34,15 @@ EncoderOptions read_encoder(Recipe& recipe, const std::string& key);
 // The encoder at its largest canvas, batch 1, typed. Errors: canvases that do not rise, a network that has several inputs or
 // cannot take one of the canvases.
 Result<Graph> encoder_graph(const EncoderOptions& options);
-// The same for other pictures: N x 3 x canvas x canvas.
-Result<Graph> at_canvas(const Graph& encoder, int64_t canvas, int64_t batch = 1);
+// The same for other pictures: N x 3 x canvas x canvas. Members of search spaces attend over a grid of one size: such a network is
+// built anew, and reads the middle of the largest canvas's position tables.
+Result<Graph> at_canvas(const EncoderOptions& options, const Graph& encoder, int64_t canvas, int64_t batch = 1);
+bool attends_over_a_grid(const Graph& encoder);
 
 std::string canvas_name(int64_t canvas, const std::string& parameter);
 // Names of the values that BatchNorms read besides their input, sorted.
 std::vector<std::string> norm_parameters(const Graph& graph);
-// Those of a checkpoint's tensors that `graph` reads at a canvas, under its names.
+// Those of a checkpoint's tensors that `graph` reads at a canvas, under its names and as much of them as it reads.
 NamedTensors tensors_at(const Graph& graph, int64_t canvas, const NamedTensors& checkpoint);
 
 // The canvas selector (zoo: sketch/selector): one GRU layer over rows x, y, pen down, stroke ends, sketch ends; the last state

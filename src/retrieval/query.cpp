@@ -37,7 +37,7 @@ class Path final : public QueryPath {
     if (facts.checkpoint != path->run_.sha256)
       return fail(Code::usage, fmt::format("the index was made with another checkpoint than that of {}", encoder), index->store().path(), fmt::format("make it anew: hone index {} ...", run));
     for (int64_t canvas : path->run_.options.canvases) {
-      HONE_TRY_ASSIGN(const Graph graph, at_canvas(path->run_.graph, canvas));
+      HONE_TRY_ASSIGN(const Graph graph, at_canvas(path->run_.options, path->run_.graph, canvas));
       HONE_TRY_ASSIGN(const Profile p, profile(graph));
       path->macs_[canvas] = p.totals.macs;
       path->dim_ = graph.value(graph.outputs[0]).type.shape.back();

@@ -111,7 +111,7 @@ Result<Report> retrieve(const RetrieveRequest& r) {
   for (const Asked& a : asked) {
     HONE_TRY_ASSIGN(const Answer answer, path->ask(a.sketch, {r.top, r.canvas, r.mode}));
     // As the paper counts: the encoder at its canvas, and the selector where it chose.
-    HONE_TRY_ASSIGN(const Graph graph, at_canvas(run.graph, answer.canvas));
+    HONE_TRY_ASSIGN(const Graph graph, at_canvas(run.options, run.graph, answer.canvas));
     HONE_TRY_ASSIGN(int64_t flops, paper_flops(graph));
     if (answer.points > 0) {
       HONE_TRY_ASSIGN(const Graph policy, selector_graph(selector->options, static_cast<int64_t>(selector->canvases.size()), answer.points));

@@ -36,6 +36,15 @@ Result<OpenRun> open_run(const std::string& path) {
   return OpenRun{std::move(dir), std::move(recipe), std::move(task)};
 }
 
+// The network that a recipe names: a member of a supernet lies in the run itself.
+std::string network_of(const std::string& name, const RunDir& run) {
+  std::error_code ec;
+  return fs::exists(run.file(kStartNetwork), ec) ? run.file(kStartNetwork) : located(name, run.path());
+}
+std::string at_resolution(const std::string& net, int64_t resolution) {
+  return resolution > 0 && fs::path(net).filename() != kStartNetwork ? fmt::format("{}@{}", net, resolution) : net;
+}
+
 Status read_weights(const RunDir& dir, std::string& checkpoint, std::string& sha256, NamedTensors& tensors) {
   HONE_TRY_ASSIGN(checkpoint, checkpoint_of(dir));
   HONE_TRY_ASSIGN(sha256, file_checksum(checkpoint));
@@ -79,7 +88,7 @@ Result<Network> sketch_net(const OpenRun& run, int64_t canvas) {
   if (std::find(canvases.begin(), canvases.end(), canvas) == canvases.end())
     return fail(Code::usage, fmt::format("the run has no canvas of {}", canvas), run.dir.path(), fmt::format("its canvases: {}", fmt::join(canvases, ", ")));
   HONE_TRY_ASSIGN(Graph graph, sketch.at(canvas));
-  mark(graph, run, sketch.options.net, sketch.sha256);
+  mark(graph, run, sketch.net, sketch.sha256);
   const InputStyle& style = sketch.options.style;
   graph.metadata["hone.canvas"] = std::to_string(canvas);
   graph.metadata["hone.input.mean"] = numbers_text(style.mean);
@@ -113,18 +122,18 @@ int64_t classes_of(const Graph& graph, int64_t classes, const NamedTensors& tens
 
 Result<Network> classify_net(OpenRun& run) {
   Recipe& r = run.recipe;
-  const std::string name = located(r.text("network.name", "timm/resnet18", ""), run.dir.path());
+  const std::string name = r.text("network.name", "timm/resnet18", ""), net = network_of(name, run.dir);
   const int64_t resolution = r.integer("network.resolution", 0, "", 0, 4096);
   std::string checkpoint, sha256;
   NamedTensors tensors;
   HONE_TRY(read_weights(run.dir, checkpoint, sha256, tensors));
-  HONE_TRY_ASSIGN(Network network, open_network(resolution > 0 ? fmt::format("{}@{}", name, resolution) : name));
+  HONE_TRY_ASSIGN(Network network, open_network(at_resolution(net, resolution)));
   if (network.arch) {
     network.arch->head.classes = classes_of(network.graph, network.arch->head.classes, tensors);
     HONE_TRY_ASSIGN(network.graph, build(*network.arch));
   }
   HONE_TRY_ASSIGN(network.graph, with_tensors(std::move(network.graph), tensors, checkpoint));
-  mark(network.graph, run, name, sha256);
+  mark(network.graph, run, net.ends_with(kStartNetwork) ? name : net, sha256);
   network.graph.metadata["hone.input.mean"] = numbers_text(r.reals("data.mean", {0.485, 0.456, 0.406}, ""));
   network.graph.metadata["hone.input.std"] = numbers_text(r.reals("data.std", {0.229, 0.224, 0.225}, ""));
   network.name = run.dir.path();
@@ -177,6 +186,12 @@ Result<Network> skip_net(OpenRun& run) {
 
 }  // namespace
 
+std::optional<MemberName> member_name(const std::string& net) {
+  const size_t colon = net.rfind(':');
+  if (colon == std::string::npos || colon == 0 || !(net.ends_with(".json") || net.ends_with(".toml"))) return std::nullopt;
+  return MemberName{net.substr(0, colon), net.substr(colon + 1)};
+}
+
 std::string located(const std::string& path, const std::string& run) {
   std::error_code ec;
   if (path.empty() || fs::path(path).is_absolute() || fs::exists(path, ec)) return path;
@@ -199,7 +214,7 @@ Result<std::string> checkpoint_of(const RunDir& run) {
 }
 
 Result<Graph> SketchRun::at(int64_t canvas, int64_t batch) const {
-  HONE_TRY_ASSIGN(Graph g, at_canvas(graph, canvas, batch));
+  HONE_TRY_ASSIGN(Graph g, at_canvas(options, graph, canvas, batch));
   const NamedTensors own = tensors_at(g, canvas, tensors);
   return with_tensors(std::move(g), own, checkpoint);
 }
@@ -212,7 +227,8 @@ Result<SketchRun> open_sketch_run(const std::string& path) {
   out.data = read_sketch_data(run.recipe);
   if (out.data.path != "procedural") out.data.path = located(out.data.path, path);
   out.options = read_encoder(run.recipe, "network");
-  out.options.net = located(out.options.net, path);
+  out.net = out.options.net;
+  out.options.net = network_of(out.options.net, run.dir);
   HONE_TRY_ASSIGN(out.graph, encoder_graph(out.options));
   HONE_TRY(read_weights(run.dir, out.checkpoint, out.sha256, out.tensors));
   return out;

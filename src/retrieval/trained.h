@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,8 +18,19 @@
 
 namespace hone {
 
+// "RUN:ARCH": a member of a supernet. RUN is the directory of its run, ARCH a file with the member's encoding (.json) or stage
+// table (.toml). Nothing for any other text.
+struct MemberName {
+  std::string run, arch;
+};
+std::optional<MemberName> member_name(const std::string& net);
+// What a run that started from such a member holds of it: the stage table, and the weights that it started with.
+inline constexpr const char* kStartNetwork = "network.toml";
+inline constexpr const char* kStartWeights = "network.safetensors";
+
 // A path of a run's recipe, from here or from a folder above the run.
 std::string located(const std::string& path, const std::string& run);
+
 // "sketch", "canvas", "classify", "skip": the task of a run's recipe.
 Result<std::string> task_of(const std::string& run);
 // File of the best checkpoint of a run, else its last. Code::not_found when there is none yet.
@@ -28,7 +40,8 @@ Result<std::string> checkpoint_of(const RunDir& run);
 struct SketchRun {
   std::string path;        // of the run
   SketchData data;
-  EncoderOptions options;
+  EncoderOptions options;  // its network where it is now
+  std::string net;         // as the recipe calls it
   std::string checkpoint;  // file that the tensors came from
   std::string sha256;      // of that file
   Graph graph;             // at the largest canvas, without contents

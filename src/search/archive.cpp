@@ -104,18 +104,17 @@ struct Read {
   ArchiveFile file;
   size_t whole = 0;  // bytes of whole lines
 };
-Result<Read> read(const std::string& path) {
-  HONE_TRY_ASSIGN(const std::string text, read_file(path, size_t{1} << 30));
+Result<Read> parse(std::string_view text, const std::string& path) {
   Read out;
   int64_t line = 0;
   for (size_t at = 0; at < text.size(); ++line) {
     const size_t end = text.find('\n', at);
-    if (end == std::string::npos) {
+    if (end == std::string_view::npos) {
       out.file.torn = true;
       break;
     }
     const std::string where = fmt::format("{}:{}", path, line + 1);
-    HONE_TRY_ASSIGN(const Json json, unsealed(std::string_view(text).substr(at, end - at), where));
+    HONE_TRY_ASSIGN(const Json json, unsealed(text.substr(at, end - at), where));
     if (line == 0) {
       HONE_TRY_ASSIGN(out.file.header, header_of(json, where));
     } else {
@@ -125,6 +124,11 @@ Result<Read> read(const std::string& path) {
     at = out.whole = end + 1;
   }
   return out;
+}
+
+Result<Read> read(const std::string& path) {
+  HONE_TRY_ASSIGN(const std::string text, read_file(path, size_t{1} << 30));
+  return parse(text, path);
 }
 
 tl::unexpected<Error> io_error(const std::string& path) { return fail(Code::io, fmt::format("cannot write: {}", std::strerror(errno)), path); }
@@ -143,8 +147,13 @@ std::string ArchiveHeader::id() const {
 }
 
 Result<ArchiveFile> read_archive(const std::string& path) {
-  HONE_TRY_ASSIGN(Read r, read(path));
-  if (r.whole == 0) return fail(Code::invalid, "is empty, or was cut off within its first line", path);
+  HONE_TRY_ASSIGN(const std::string text, read_file(path, size_t{1} << 30));
+  return parse_archive(text, path);
+}
+
+Result<ArchiveFile> parse_archive(std::string_view text, const std::string& source) {
+  HONE_TRY_ASSIGN(Read r, parse(text, source));
+  if (r.whole == 0) return fail(Code::invalid, "is empty, or was cut off within its first line", source);
   return std::move(r.file);
 }
 

@@ -46,6 +46,7 @@ struct ArchiveFile {
 };
 // Errors name file and line: not an archive, a checksum that does not fit, a member outside the space, lines out of order.
 Result<ArchiveFile> read_archive(const std::string& path);
+Result<ArchiveFile> parse_archive(std::string_view text, const std::string& source);
 
 // An archive that is being written. Holds the file's lock.
 class Archive {

@@ -148,6 +148,18 @@ Result<SearchResult> run_search(const Scorer& scorer, const SearchOptions& optio
   return result;
 }
 
+Status retest(SearchResult& r, const Fitness& fitness, int64_t count) {
+  const bool front = r.header.method == name(Method::front) || r.header.method == name(Method::exhaustive);
+  const std::vector<int64_t>& from = front ? r.front : r.ranked;
+  const auto n = std::min(static_cast<size_t>(std::max<int64_t>(0, count)), from.size());
+  for (size_t i = 0; i < n; ++i) {
+    const int64_t index = from[front && n > 1 ? i * (from.size() - 1) / (n - 1) : i];
+    HONE_TRY_ASSIGN(const methods::MemberScore score, fitness(r.entries[static_cast<size_t>(index)].member));
+    r.retests.push_back({index, score});
+  }
+  return {};
+}
+
 std::pair<double, double> interval(double share, int64_t n) {
   constexpr double z = 1.959964;
   if (n < 1) return {0, 1};

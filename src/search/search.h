@@ -65,6 +65,11 @@ struct SearchResult {
   std::vector<int64_t> front;           // not dominated in accuracy and the budget's first quantity, cheapest first
   Quantity quantity = Quantity::macs;   // of the front
   size_t found = 0;                     // entries that the archive held already
+  struct Retest {
+    int64_t index = 0;                  // of the entry
+    methods::MemberScore score;
+  };
+  std::vector<Retest> retests;          // see retest()
   std::optional<HoldOut> hold_out;      // of the predictor, at the end
   std::string ended;                    // why: "all 40 generations"
   std::vector<std::string> notes;
@@ -78,6 +83,10 @@ using OnEvaluated = std::function<void(int64_t done, int64_t expected, const Ent
 
 // `folder` receives the archive, <id>.jsonl. An impossible budget: Code::budget_not_met, before anything is evaluated.
 Result<SearchResult> run_search(const Scorer& scorer, const SearchOptions& options, const std::string& folder, const OnEvaluated& on_evaluated = {});
+
+// Scores the best `count` members again, by `fitness` on pictures that chose nothing: of the ranking, or as many of the front,
+// evenly, where the method looks for one. The ranking stays as it is, so that the new scores flatter nobody.
+Status retest(SearchResult& result, const Fitness& fitness, int64_t count);
 
 // Indices of the entries that no other one dominates: more accurate at most as costly, or as accurate and cheaper. Ascending cost.
 std::vector<int64_t> pareto_front(const std::vector<Entry>& entries, const std::vector<int64_t>& among, const std::function<double(const Entry&)>& cost);

@@ -106,6 +106,21 @@ Table member_table(const char* key, const char* title, const SearchResult& r, co
   return t;
 }
 
+// The best members on pictures that did not choose them: what the search promised, and what is left of it.
+void add_retests(Report& report, const SearchResult& r) {
+  Table t{"retest", fmt::format("Tested again on {} pictures of the split val", r.retests[0].score.images),
+          {{"n", "line"}, {"accuracy", "accuracy", Unit::share}, {"low", "from", Unit::share}, {"high", "to", Unit::share}, {"searched", r.header.split, Unit::share}, {"macs", "MACs", Unit::count}, {"loss", "loss", Unit::none, false, kJson | kCsv | kHtml}, {"encoding", "encoding"}}, {}};
+  double gap = 0;
+  for (const SearchResult::Retest& again : r.retests) {
+    const Entry& e = r.entries[static_cast<size_t>(again.index)];
+    const auto [low, high] = interval(again.score.accuracy, again.score.images);
+    add_row(t, e.index, again.score.accuracy, low, high, e.score.accuracy, e.cost.counts.macs, again.score.loss, encoding(r.header.space, e.member));
+    gap += (e.score.accuracy - again.score.accuracy) / static_cast<double>(r.retests.size());
+  }
+  report.parts.push_back(std::move(t));
+  report.parts.push_back(Note{Note::Level::info, fmt::format("the {} split gave them {:.1f} points {}, on average", r.header.split, 100 * std::abs(gap), gap >= 0 ? "more" : "less")});
+}
+
 // Points of the chart: the front, the bank, a share of the rest, and published networks.
 void add_chart(Report& report, const SearchResult& r) {
   Table points{"points", "Points of the chart", {{"name", "member"}, {"group", "group"}, cost_column(r.quantity), {"accuracy", "accuracy", Unit::share}, {"low", "from", Unit::share}, {"high", "to", Unit::share}}, {}, true, kHtml};
@@ -176,6 +191,7 @@ Report search_report(const SearchResult& r, const std::string& run) {
   if (r.hold_out)
     report.parts.push_back(Facts{"predictor", "Predictor, on members that it has not seen", {{"members", "members", static_cast<int64_t>(r.hold_out->n)}, {"mean_abs", "mean error of accuracy", r.hold_out->mean_abs, Unit::share},
                                                                                              {"spread", "of guessing the mean", r.hold_out->spread, Unit::share}, {"worst", "worst", r.hold_out->worst, Unit::share}, {"spearman", "rank correlation", r.hold_out->spearman}}});
+  if (!r.retests.empty()) add_retests(report, r);
   add_chart(report, r);
   const bool whole_front = r.header.method == "front" || r.header.method == "exhaustive";
   Table top = member_table("top", "Best members", r, r.ranked, kTop), front = member_table("front", "Front: more accurate only at higher cost", r, r.front, SIZE_MAX);

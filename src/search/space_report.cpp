@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "run/format.h"
 #include "zoo/space_draw.h"
 
 namespace hone::search {
@@ -89,13 +90,13 @@ void add_sampling(Report& report, const Space& s, const CostTable& table, int64_
   const double low = first.front(), high = first[static_cast<size_t>(0.995 * static_cast<double>(draws))], width = std::max((high - low) / kBars, 1.0);
   std::vector<int64_t> bars(kBars + 1);
   for (const double v : first) ++bars[std::min(kBars, static_cast<size_t>((v - low) / width))];
-  Table histogram{"histogram", "Histogram", {{"from", "from", Unit::count}, {"label", "from, in millions"}, {"members", "members", Unit::count}}, {}, true, kJson | kHtml};
+  Table histogram{"histogram", "Histogram", {{"from", "from", Unit::count}, {"label", "from"}, {"members", "members", Unit::count}}, {}, true, kJson | kHtml};
   for (size_t i = 0; i <= kBars; ++i) {
     const double from = low + width * static_cast<double>(i);
-    add_row(histogram, static_cast<int64_t>(from), fmt::format("{:.3g}{}", from / 1e6, i == kBars ? "+" : ""), bars[i]);
+    add_row(histogram, static_cast<int64_t>(from), format_cell(static_cast<int64_t>(from), Unit::count) + (i == kBars ? "+" : ""), bars[i]);
   }
   report.parts.push_back(std::move(histogram));
-  report.parts.push_back(Chart{.kind = Chart::Kind::histogram, .title = "What plain sampling draws", .caption = fmt::format("{} in millions of {} members; the last bar holds all above.", all[0].label, draws),
+  report.parts.push_back(Chart{.kind = Chart::Kind::histogram, .title = "What plain sampling draws", .caption = fmt::format("{} of {} members; the last bar holds all above.", all[0].label, draws),
                                .table = "histogram", .label = "label", .values = {"members"}});
 }
 

@@ -79,7 +79,7 @@ void add_work_chart(Report& report, const std::string& path, const Figures& figu
   Table table{"work", "", {{"gflops", "GFLOPs of a sketch"}, {"accuracy", "Acc@1", Unit::share}, {"canvas", "canvas"}}, {}, false, kJson};
   for (const int64_t canvas : run->options.canvases) {
     const auto accuracy = figure(canvas == run->side() ? "acc1" : fmt::format("acc1@{}", canvas));
-    const auto graph = at_canvas(run->graph, canvas);
+    const auto graph = at_canvas(run->options, run->graph, canvas);
     const auto flops = graph ? paper_flops(*graph) : Result<int64_t>(fail(graph.error()));
     if (accuracy && flops) table.rows.push_back({static_cast<double>(*flops) * 1e-9, *accuracy, fmt::format("{0} x {0}", canvas)});
   }

@@ -34,7 +34,7 @@ struct Options {
 Options read_options(Recipe& r, const Compute& compute) {
   Options o;
   o.compute = compute;
-  o.network = r.text("network.name", "timm/resnet18", "a network as in hone profile: name, .onnx, arch.toml or .hone");
+  o.network = r.text("network.name", "timm/resnet18", "a network as in hone profile: name, .onnx, arch.toml or .hone; or RUN:ARCH, a member of a supernet with its weights");
   o.resolution = r.integer("network.resolution", 0, "side of its input; 0: the network's own", 0, 4096);
   o.weights = r.text("network.weights", "", "a checkpoint to start from (.safetensors or .pth); empty: fresh weights");
   o.freeze = r.texts("network.freeze", {}, "patterns of parameters that are not trained");
@@ -49,7 +49,15 @@ Options read_options(Recipe& r, const Compute& compute) {
 
 class Classify : public Task {
  public:
-  static Result<std::unique_ptr<Task>> make(const Options& o) {
+  static Result<std::unique_ptr<Task>> make(Options o, FindStart find_start, const RunDir& run) {
+    if (find_start) {
+      HONE_TRY_ASSIGN(const std::optional<Start> start, find_start(o.network, o.resolution, run));
+      if (start) {
+        o.network = start->network;
+        o.resolution = 0;   // the file's
+        if (o.weights.empty()) o.weights = start->weights;
+      }
+    }
     auto task = std::make_unique<Classify>(o);
     HONE_TRY_ASSIGN(task->set_, open_pictures(o.pictures));
     if (task->train_size() < o.pictures.batch) return fail(Code::usage, fmt::format("{} images are less than one batch of {}", task->train_size(), o.pictures.batch), o.pictures.path, "--set data.batch=N");
@@ -191,9 +199,9 @@ class Classify : public Task {
 
 }  // namespace
 
-Result<MakeTask> read_classify(Recipe& recipe, const Compute& compute) {
+Result<MakeTask> read_classify(Recipe& recipe, const Compute& compute, FindStart find_start) {
   const Options options = read_options(recipe, compute);
-  return MakeTask([options](RunDir&) { return Classify::make(options); });
+  return MakeTask([options, find_start](RunDir& run) { return Classify::make(options, find_start, run); });
 }
 
 }  // namespace hone::train

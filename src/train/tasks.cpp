@@ -44,7 +44,7 @@ Result<Plan> plan(const std::string& path, const std::vector<std::string>& setti
 
 }  // namespace
 
-std::vector<TaskKind> basic_tasks() { return {{"classify", "images to classes", read_classify}}; }
+std::vector<TaskKind> basic_tasks() { return {{"classify", "images to classes", [](Recipe& recipe, const Compute& compute) { return read_classify(recipe, compute); }}}; }
 
 Result<std::string> frozen_recipe(const std::string& recipe, const std::vector<std::string>& settings, const std::vector<TaskKind>& tasks) {
   HONE_TRY_ASSIGN(Plan p, plan(recipe, settings, tasks));

@@ -142,6 +142,9 @@ const std::vector<Named>& named_members();
 std::string print_member(const Space& space, const Member& member);
 Result<Member> parse_member(const Space& space, const std::string& json, const std::string& source);
 
+// From a file: an encoding (.json), or the stage table of a member (.toml).
+Result<Member> read_member(const Space& space, const std::string& file);
+
 // A member as an Arch of family "elasticvit", and back. `member_of` fails with a usage error when the Arch is no member.
 Arch to_arch(const Space& space, const Member& member, std::string name);
 Result<Member> member_of(const Space& space, const Arch& arch);

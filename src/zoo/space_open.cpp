@@ -122,6 +122,15 @@ Result<Space> open_space(const std::string& name) {
   return fail(Code::usage, fmt::format("there is no space called '{}'", name), "", fmt::format("did you mean {}? `hone space list` shows all; a file of yours ends with .toml", nearest(name, known, 1)[0]));
 }
 
+Result<Member> read_member(const Space& space, const std::string& file) {
+  HONE_TRY_ASSIGN(const std::string text, read_file(file, size_t{1} << 20));
+  if (!file.ends_with(".toml")) return parse_member(space, text, file);
+  HONE_TRY_ASSIGN(const Arch arch, parse_arch(text, file));
+  auto member = member_of(space, arch);
+  if (!member && member.error().where.empty()) member.error().where = file;
+  return member;
+}
+
 const Space& published_space() {
   static const Space space = open_space("elasticvit").value_or(Space{});  // a test reads every preset
   return space;

@@ -1,4 +1,5 @@
 // Supernet runs from recipe to checkpoint, on drawn patterns: what a user runs, small.
+#include <ATen/CPUGeneratorImpl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -9,8 +10,12 @@
 #include <fstream>
 
 #include "core/file.h"
+#include "core/plugin.h"
+#include "formats/checkpoint.h"
+#include "methods/distil/trained.h"
 #include "methods/supernet/open.h"
 #include "methods/tasks.h"
+#include "retrieval/trained.h"
 
 namespace hone::methods {
 namespace {
@@ -205,6 +210,117 @@ TEST_F(SupernetRuns, CalibrationTouchesNothing) {
   EXPECT_EQ((*first)->score(b, "val")->loss, (*second)->score(b, "val")->loss);
   const NamedTensors after = (*first)->store().params().save();
   for (size_t i = 0; i < before.size(); ++i) EXPECT_TRUE(at::equal(*train::to_torch(before[i].second), *train::to_torch(after[i].second))) << before[i].first;
+}
+
+// RUN:ARCH in other recipes: the run starts with the member as the supernet has it, and holds all that it needs.
+TEST_F(SupernetRuns, AMemberStartsAClassifier) {
+  ASSERT_TRUE(run("start", {"train.epochs=8", "loss.mixup=0", "loss.cutmix=0"}));
+  auto supernet = TrainedSupernet::open(request(folder + "start"));
+  ASSERT_TRUE(supernet) << supernet.error().text();
+  const space::Space& s = (*supernet)->space();
+  Rng rng(3);
+  const space::Member member = space::sample(s, rng);
+  std::ofstream(folder + "member.json") << space::print_member(s, member);
+  const std::string name = folder + "start:" + folder + "member.json";
+  // A learning rate of nought: the checkpoint is the start itself.
+  std::ofstream(folder + "classify.toml") << "task = \"classify\"\n[data]\nkind = \"patterns\"\nclasses = 4\ntrain_size = 32\nval_size = 64\nside = 16\nbatch = 16\n[batch_norm]\nfreeze = true\n"
+                                             "[train]\nepochs = 1\nthreads = 1\ndevice = \"cpu\"\n[optimiser]\nlr = 0\n";
+  const auto alone = train::run_training(folder + "classify.toml", folder + "alone", {"network.name=" + name}, tasks());
+  ASSERT_TRUE(alone) << alone.error().text();
+  EXPECT_NEAR(metric(alone->finished.best, "top1"), (*supernet)->score(member, "val")->accuracy, 1e-9);
+  for (const char* file : {"alone/network.toml", "alone/network.safetensors"}) EXPECT_TRUE(fs::exists(folder + file)) << file;
+  // Without the supernet the run is still a network, and goes on.
+  fs::rename(folder + "start", folder + "gone");
+  const auto network = open_net(folder + "alone");
+  ASSERT_TRUE(network) << network.error().text();
+  EXPECT_EQ(network->graph.metadata.at("hone.network"), name);
+  const auto again = train::run_training(folder + "classify.toml", folder + "alone", {"network.name=" + name}, tasks());
+  EXPECT_TRUE(again) << again.error().text();
+  // Other classes: a classifier of its own, the rest as it was.
+  fs::rename(folder + "gone", folder + "start");
+  const auto three = train::run_training(folder + "classify.toml", folder + "three", {"network.name=" + name, "data.classes=3"}, tasks());
+  ASSERT_TRUE(three) << three.error().text();
+  const auto nowhere = train::run_training(folder + "classify.toml", folder + "nowhere", {"network.name=" + folder + "start:" + folder + "no.json"}, tasks());
+  ASSERT_FALSE(nowhere);
+  EXPECT_NE(nowhere.error().text().find("no.json"), std::string::npos) << nowhere.error().text();
+}
+
+// The sketch method's student at several canvases, the largest beyond the member's own resolution; its selector; and a teacher's net.
+TEST_F(SupernetRuns, AMemberStartsASketchEncoder) {
+  ASSERT_TRUE(run("trunk", {"space.name=cifar-vit", "levels.mmacs=[1, 2]", "levels.window=1", "train.steps=2", "data.side=32", "data.classes=4"}));
+  auto supernet = TrainedSupernet::open(request(folder + "trunk"));
+  ASSERT_TRUE(supernet) << supernet.error().text();
+  const space::Space& s = (*supernet)->space();
+  space::Member member = space::smallest(s);
+  member.resolution = 24;
+  std::ofstream(folder + "trunk.json") << space::print_member(s, member);
+  const std::string name = folder + "trunk:" + folder + "trunk.json";
+  std::ofstream(folder + "sketch.toml") << "task = \"sketch\"\n[data]\nprocedural_photos = 16\nprocedural_sketches = 2\nvalidation = 0.25\n[network]\ncanvases = [16, 32]\n[sample]\nbatch = 8\n[train]\nepochs = 1\nthreads = 1\n";
+  const auto student = train::run_training(folder + "sketch.toml", folder + "student", {"network.net=" + name, "network.canvas_norms=true"}, tasks());
+  ASSERT_TRUE(student) << student.error().text();
+
+  // It began with the member's slices: convolutions as the member has them, position tables as large as canvas 32 asks.
+  const auto start = read_checkpoint(folder + "student/network.safetensors");
+  ASSERT_TRUE(start);
+  const auto whole = (*supernet)->network(member);
+  ASSERT_TRUE(whole) << whole.error().text();
+  int64_t same = 0, tables = 0;
+  for (const auto& [tensor, value] : *start)
+    for (const ValueId v : whole->graph.state())
+      if (whole->graph.value(v).name == tensor) {
+        if (tensor.ends_with("relative_position_bias")) {
+          tables += value.shape.back() > whole->graph.value(v).data->shape.back();
+        } else {
+          EXPECT_TRUE(same_contents(value, *whole->graph.value(v).data)) << tensor;
+          ++same;
+        }
+      }
+  EXPECT_GT(same, 40);
+  EXPECT_EQ(tables, 1);   // 4x4 instead of 3x3 in T1; 2x2 both in T2
+
+  fs::rename(folder + "trunk", folder + "away");
+  for (const int64_t canvas : {16, 32}) {
+    const auto network = open_net(folder + "student", canvas);
+    ASSERT_TRUE(network) << network.error().text();
+    const Graph& g = network->graph;
+    EXPECT_EQ(g.value(g.inputs[0]).type.shape, (Shape{1, 3, canvas, canvas}));
+    EXPECT_EQ(g.metadata.at("hone.network"), name);
+    // What the engine gets computes what training did.
+    const auto trained = open_trained(folder + "student");
+    ASSERT_TRUE(trained) << trained.error().text();
+    const at::Tensor picture = at::rand({1, 3, canvas, canvas}, at::make_generator<at::CPUGeneratorImpl>(7));
+    const auto vector = trained->encoder.embed(picture, canvas, trained->encoder.params(), {});
+    const auto program = train::Program::compile(g);
+    auto params = train::Params::of(g, 0);
+    ASSERT_TRUE(vector && program && params);
+    const auto out = program->run({picture}, *params->bind(*program), {});
+    ASSERT_TRUE(out) << out.error().text();
+    EXPECT_TRUE(at::allclose((*out)[0], *vector, 1e-5, 1e-6)) << canvas;
+  }
+  std::ofstream(folder + "canvas.toml") << "task = \"canvas\"\n[train]\nepochs = 1\nthreads = 1\n[sample]\nbatch = 4\n";
+  const auto selector = train::run_training(folder + "canvas.toml", folder + "selector", {"encoder.run=" + folder + "student"}, tasks());
+  EXPECT_TRUE(selector) << selector.error().text();
+  fs::rename(folder + "away", folder + "trunk");
+  const auto large = train::run_training(folder + "sketch.toml", folder + "large", {"network.net=" + name, "network.canvases=[64]"}, tasks());
+  ASSERT_FALSE(large);
+  EXPECT_NE(large.error().text().find("largest resolution is 32"), std::string::npos) << large.error().text();
+}
+
+// Searches of the command line go through the plug-in's border: banks and the weights' name must come out of it.
+TEST_F(SupernetRuns, ThePluginForwardsBankAndWeights) {
+  ASSERT_TRUE(run("bordered"));
+  const auto inside = TrainedSupernet::open(request(folder + "bordered"));
+  ASSERT_TRUE(inside) << inside.error().text();
+  const auto symbol = plugin_symbol("hone_train", "hone_supernet_open");
+  ASSERT_TRUE(symbol) << symbol.error().text();
+  Result<std::unique_ptr<Supernet>> opened = fail(Code::failed, "not opened");
+  reinterpret_cast<SupernetOpen*>(*symbol)(request(folder + "bordered"), opened);
+  ASSERT_TRUE(opened) << opened.error().text();
+  EXPECT_FALSE((*opened)->bank().empty());
+  EXPECT_EQ((*opened)->bank(), (*inside)->bank());
+  EXPECT_FALSE((*opened)->weights().empty());
+  EXPECT_EQ((*opened)->weights(), (*inside)->weights());
+  EXPECT_EQ((*opened)->space(), (*inside)->space());
 }
 
 TEST_F(SupernetRuns, ForeignAndCorruptCheckpointsAreNamed) {

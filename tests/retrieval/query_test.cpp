@@ -181,7 +181,7 @@ TEST_F(Query, AnswersAreTheNetworksAtEveryCanvas) {
   NamedTensors shared;
   for (const auto& t : a.tensors)
     if (!t.first.starts_with("canvas.")) shared.push_back(t);
-  const std::vector<float> without = run(with_weights(*at_canvas(a.graph, 32), shared)->graph, {1, 3, 32, 32}, small);
+  const std::vector<float> without = run(with_weights(*at_canvas(a.options, a.graph, 32), shared)->graph, {1, 3, 32, 32}, small);
   EXPECT_GT(distance(vectors[0], without), 0.01);
 
   const auto chosen = (*path)->ask(sketch);

@@ -15,6 +15,7 @@
 #include <sstream>
 
 #include "search/plan.h"
+#include "search/search_report.h"
 
 namespace hone::search {
 namespace {
@@ -416,6 +417,47 @@ TEST(Predictor, HoldOutErrorIsHonest) {
     EXPECT_LT(std::fabs(b.spearman), 0.3);
   }
   EXPECT_EQ(hold_out(PredictorKind::ridge, {{1.0}, {2.0}}, {1, 2}).n, 0u);
+}
+
+// The best are scored again by other pictures: the ranking stays, and of a front both ends come along.
+TEST_F(Search, RetestsTheBestAndRanksNobodyAnew) {
+  const Space s = *open_space("demo");
+  Rng rng(5);
+  const Member optimum = sample(s, rng);
+  SearchOptions o;
+  o.method = Method::random;
+  o.evaluations = 40;
+  o.budget = "macs<2M";
+  const Scorer scorer{s, "w", {planted(s, optimum)}, {}};
+  auto result = run_search(scorer, o, folder);
+  ASSERT_TRUE(result) << result.error().text();
+  const std::vector<int64_t> ranked = result->ranked;
+  const Fitness other = [](const Member&) -> Result<methods::MemberScore> { return methods::MemberScore{0.25, 1.5, 400}; };
+  ASSERT_TRUE(retest(*result, other, 10));
+  EXPECT_EQ(result->ranked, ranked);
+  ASSERT_EQ(result->retests.size(), 10u);
+  for (size_t i = 0; i < 10; ++i) EXPECT_EQ(result->retests[i].index, ranked[i]);
+  const Report report = search_report(*result, "run");
+  const Table* table = report.table("retest");
+  ASSERT_TRUE(table);
+  EXPECT_EQ(table->rows.size(), 10u);
+  EXPECT_EQ(std::get<double>(table->rows[0][1]), 0.25);
+  EXPECT_EQ(std::get<double>(table->rows[0][4]), result->entries[static_cast<size_t>(ranked[0])].score.accuracy);
+
+  o.method = Method::front;
+  o.budget.clear();
+  o.population = 20;
+  o.generations = 2;
+  o.mutations = o.crossovers = 10;
+  auto front = run_search(scorer, o, folder);
+  ASSERT_TRUE(front) << front.error().text();
+  ASSERT_GT(front->front.size(), 2u);
+  ASSERT_TRUE(retest(*front, other, 2));
+  ASSERT_EQ(front->retests.size(), 2u);
+  EXPECT_EQ(front->retests[0].index, front->front.front());
+  EXPECT_EQ(front->retests[1].index, front->front.back());
+  const Fitness fails = [](const Member&) -> Result<methods::MemberScore> { return fail(Code::failed, "no pictures"); };
+  EXPECT_FALSE(retest(*front, fails, 1));
 }
 
 }  // namespace

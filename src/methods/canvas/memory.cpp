@@ -30,7 +30,7 @@ Result<CanvasMemory> remember_canvases(const Encoder& encoder, const SketchPhoto
   m.triplets = at::empty({n, k});
   for (int64_t c = 0; c < k; ++c) {
     const int64_t canvas = encoder.options().canvases[static_cast<size_t>(c)];
-    HONE_TRY_ASSIGN(const Graph graph, at_canvas(encoder.graph(), canvas));
+    HONE_TRY_ASSIGN(const Graph graph, at_canvas(encoder.options(), encoder.graph(), canvas));
     HONE_TRY_ASSIGN(const int64_t flops, paper_flops(graph));
     m.flops.push_back(flops);
     HONE_TRY_ASSIGN(const Embeddings queries, embed_sketches(encoder, encoder.params(), set, items, canvas));

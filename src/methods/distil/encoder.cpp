@@ -23,8 +23,14 @@ Result<Encoder> Encoder::make(const EncoderOptions& options, uint64_t seed) {
   const Shape& out = e.graph_.value(e.graph_.outputs[0]).type.shape;
   e.dim_ = out.back();
 
-  HONE_TRY_ASSIGN(e.program_, train::Program::compile(e.graph_));
+  HONE_TRY_ASSIGN(e.program_, compile(e.graph_));
+  if (attends_over_a_grid(e.graph_))
+    for (size_t k = 0; k + 1 < options.canvases.size(); ++k) {
+      HONE_TRY_ASSIGN(const Graph smaller, at_canvas(options, e.graph_, options.canvases[k]));
+      HONE_TRY_ASSIGN(e.at_[options.canvases[k]], compile(smaller));
+    }
   HONE_TRY_ASSIGN(e.params_, train::Params::of(e.graph_, seed));
+  e.params_.set_centred("*.relative_position_bias", 1);   // a smaller grid's table is the middle
   if (!options.weights.empty()) {
     HONE_TRY_ASSIGN(NamedTensors tensors, read_checkpoint(options.weights));
     HONE_TRY_ASSIGN(e.load_, e.params_.load(e.graph_, std::move(tensors), false, true));
@@ -34,26 +40,34 @@ Result<Encoder> Encoder::make(const EncoderOptions& options, uint64_t seed) {
                   options.weights, "check that network.net is the network of this checkpoint");
   }
 
-  const std::vector<std::string> norms = norm_parameters(e.graph_);
-  for (const auto& slot : e.program_.state()) e.norm_slot_.push_back(std::binary_search(norms.begin(), norms.end(), slot.name));
   if (options.canvas_norms) {
     for (size_t k = 0; k + 1 < options.canvases.size(); ++k)
-      for (size_t s = 0; s < e.norm_slot_.size(); ++s)
-        if (e.norm_slot_[s]) {
-          const train::Params::Entry* own = e.params_.find(e.program_.state()[s].name);
+      for (size_t s = 0; s < e.program_.norm_slot.size(); ++s)
+        if (e.program_.norm_slot[s]) {
+          const train::Params::Entry* own = e.params_.find(e.program_.program.state()[s].name);
           HONE_TRY(e.params_.add(canvas_name(options.canvases[k], own->name), own->tensor.detach().clone(), own->buffer));
         }
   }
   return e;
 }
 
+Result<Encoder::AtCanvas> Encoder::compile(const Graph& graph) {
+  AtCanvas out;
+  HONE_TRY_ASSIGN(out.program, train::Program::compile(graph));
+  const std::vector<std::string> norms = norm_parameters(graph);
+  for (const auto& slot : out.program.state()) out.norm_slot.push_back(std::binary_search(norms.begin(), norms.end(), slot.name));
+  return out;
+}
+
 Result<at::Tensor> Encoder::embed(const at::Tensor& images, int64_t canvas, const train::Params& params, const train::RunOptions& how) const {
-  HONE_TRY_ASSIGN(std::vector<at::Tensor> state, params.bind(program_));
+  const auto own_program = at_.find(canvas);
+  const auto& [program, norm_slot] = own_program == at_.end() ? program_ : own_program->second;
+  HONE_TRY_ASSIGN(std::vector<at::Tensor> state, params.bind(program));
   if (options_.canvas_norms && canvas != side())
     for (size_t s = 0; s < state.size(); ++s)
-      if (norm_slot_[s])
-        if (const auto* own = params.find(canvas_name(canvas, program_.state()[s].name))) state[s] = own->tensor;
-  HONE_TRY_ASSIGN(std::vector<at::Tensor> out, program_.run({images}, state, how));
+      if (norm_slot[s])
+        if (const auto* own = params.find(canvas_name(canvas, program.state()[s].name))) state[s] = own->tensor;
+  HONE_TRY_ASSIGN(std::vector<at::Tensor> out, program.run({images}, state, how));
   return out[0].to(at::kFloat);
 }
 

@@ -3,6 +3,7 @@
 
 #include <ATen/ATen.h>
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -35,10 +36,15 @@ class Encoder {
  private:
   EncoderOptions options_;
   Graph graph_;
-  train::Program program_;
+  struct AtCanvas {
+    train::Program program;
+    std::vector<bool> norm_slot;  // by state slot: belongs to a BatchNorm
+  };
+  static Result<AtCanvas> compile(const Graph& graph);
+  AtCanvas program_;                         // at the largest canvas; takes any other where the network does
+  std::map<int64_t, AtCanvas> at_;           // of a network whose attention is over a grid of one size: by smaller canvas
   train::Params params_;
   train::Params::LoadReport load_;
-  std::vector<bool> norm_slot_;  // by state slot: belongs to a BatchNorm
   int64_t dim_ = 0;
 };
 

@@ -32,7 +32,7 @@ Result<CanvasRanks> rank_everywhere(const TrainedEncoder& t, const SketchPhotoSe
   HONE_TRY_ASSIGN(const Embeddings vectors, embed_photos(t.encoder, t.encoder.params(), photos, gallery));
   CanvasRanks out;
   for (int64_t canvas : t.encoder.options().canvases) {
-    HONE_TRY_ASSIGN(const Graph graph, at_canvas(t.encoder.graph(), canvas));
+    HONE_TRY_ASSIGN(const Graph graph, at_canvas(t.encoder.options(), t.encoder.graph(), canvas));
     HONE_TRY_ASSIGN(const Profile p, profile(graph));
     HONE_TRY_ASSIGN(const int64_t flops, paper_flops(graph));
     out.flops.push_back(flops);

@@ -74,9 +74,61 @@ SupernetRequest request_of(const std::string& run, int threads, const std::vecto
   return r;
 }
 
+SupernetRequest request_of(const SupernetEvalRequest& r, const std::string& run) {
+  SupernetRequest out = request_of(run, r.threads, r.settings);
+  out.images = r.images;
+  out.calibration_batches = r.calibration_batches;
+  return out;
+}
+
+// Members that were named, in every run by itself and over the runs.
+Result<Report> accuracy_of_named(const SupernetEvalRequest& request) {
+  Table rows{"members", "By run", {{"arch", "member"}, {"run", "run"}, {"mmacs", "MMACs"}, {"params", "parameters", Unit::count}, {"top1", "top-1", Unit::share}, {"loss", "loss"}, {"images", "pictures", Unit::count, false, kJson}, {"encoding", "encoding", Unit::none, false, kJson | kHtml}}, {}};
+  std::vector<std::vector<double>> accuracy(request.archs.size());
+  std::vector<double> cost(request.archs.size());
+  std::string name;
+  for (const std::string& run : request.runs) {
+    HONE_TRY_ASSIGN(const auto supernet, TrainedSupernet::open(request_of(request, run)));
+    const space::Space& s = supernet->space();
+    name = s.name;
+    HONE_TRY_ASSIGN(const space::CostTable costs, space::CostTable::make(s));
+    std::vector<space::Member> members;   // a foreign one is said before anything is scored
+    for (const std::string& file : request.archs) {
+      HONE_TRY_ASSIGN(space::Member m, space::read_member(s, file));
+      members.push_back(m);
+    }
+    Progress progress("evaluate " + run, static_cast<int64_t>(members.size()), "members");
+    for (size_t i = 0; i < members.size(); ++i) {
+      HONE_TRY_ASSIGN(const MemberScore score, supernet->score(members[i], request.split));
+      const space::Cost c = costs(members[i]).value_or(space::Cost{});
+      cost[i] = mega(static_cast<double>(c.macs));
+      accuracy[i].push_back(score.accuracy);
+      std::string encoding = space::print_member(s, members[i]);
+      encoding.pop_back();
+      rows.rows.push_back({request.archs[i], run, cost[i], c.params, score.accuracy, score.loss, score.images, std::move(encoding)});
+      progress.step(static_cast<int64_t>(i) + 1, {});
+    }
+  }
+  Report report;
+  report.command = "supernet eval";
+  report.title = fmt::format("Members of {}", name);
+  report.subtitle = fmt::format("inherited weights after recalibration, {} split", request.split);
+  if (request.runs.size() > 1) {
+    Table means{"over_runs", "Over the runs", {{"arch", "member"}, {"mmacs", "MMACs"}, {"runs", "runs", Unit::count}, {"top1", "top-1", Unit::share}, {"deviation", "+-", Unit::share}}, {}};
+    for (size_t i = 0; i < accuracy.size(); ++i) {
+      const Spread a = spread(accuracy[i]);
+      means.rows.push_back({request.archs[i], cost[i], a.n, a.mean, a.deviation});
+    }
+    report.parts.push_back(std::move(means));
+  }
+  report.parts.push_back(std::move(rows));
+  return report;
+}
+
 }  // namespace
 
 Result<Report> supernet_accuracy(const SupernetEvalRequest& request) {
+  if (!request.archs.empty()) return accuracy_of_named(request);
   if (request.members < 1) return fail(Code::usage, "at least one member of a level is needed", "--members");
   struct Cell {
     std::vector<double> accuracy, loss;   // by run: means over the group's members
@@ -89,10 +141,7 @@ Result<Report> supernet_accuracy(const SupernetEvalRequest& request) {
   std::optional<space::Space> first;
   int64_t images = 0;
   for (const std::string& run : request.runs) {
-    SupernetRequest open = request_of(run, request.threads, request.settings);
-    open.images = request.images;
-    open.calibration_batches = request.calibration_batches;
-    HONE_TRY_ASSIGN(const auto supernet, TrainedSupernet::open(open));
+    HONE_TRY_ASSIGN(const auto supernet, TrainedSupernet::open(request_of(request, run)));
     if (!first) {
       first = supernet->space();
       SamplerOptions plain;
