@@ -33,6 +33,7 @@ const std::vector<Entry>& commands() {
       {"eval", "how well trained runs do on held-out data", eval_command},
       {"supernet eval", "accuracy of a supernet's members over the cost range", supernet_eval_command},
       {"supernet conflict", "how far the gradients of a supernet's members agree", supernet_conflict_command},
+      {"supernet report", "a supernet run and its searches in one report", supernet_report_command},
       {"index", "photos as vectors, for sketches to search", index_command},
       {"retrieve", "photos that sketches show", retrieve_command},
       {"serve", "a page to draw on, and runs to watch, in a browser", serve_command},

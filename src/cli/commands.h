@@ -23,6 +23,7 @@ Command space_show_command();
 Command space_sample_command();
 Command supernet_eval_command();
 Command supernet_conflict_command();
+Command supernet_report_command();
 Command runs_command();
 Command runs_show_command();
 Command runs_compare_command();

@@ -4,6 +4,9 @@
 #include "cli/commands.h"
 #include "core/plugin.h"
 #include "methods/plugin_api.h"
+#include "retrieval/trained.h"
+#include "run/run_summary.h"
+#include "search/supernet_report.h"
 
 namespace hone::cli {
 
@@ -66,6 +69,89 @@ Command supernet_eval_command() {
     r.settings = o->settings;
     return report_of<methods::SupernetEvalRequest, methods::SupernetEval>("hone_supernet_eval", r, o->output, style);
   };
+  return c;
+}
+
+namespace {
+
+struct ReportOptions {
+  std::string run;
+  std::vector<std::string> alone, settings;
+  std::optional<int64_t> threads;
+  bool conflict = false;
+  Output output;
+};
+
+// A classifier's run as a member of the space, with its accuracy.
+Result<search::Alone> alone_of(const std::string& run, const space::Space& space) {
+  HONE_TRY_ASSIGN(const Network network, open_net(run));
+  if (!network.arch) return fail(Code::usage, "was not trained from a stage table", run, "hone train recipes/classify/cifar.toml RUN --set network.name=member.toml");
+  HONE_TRY_ASSIGN(const RunDir dir, RunDir::open(run));
+  HONE_TRY_ASSIGN(const RunSummary summary, summarise(dir));
+  search::Alone out{run, {}, 0, 0, 0};
+  auto member = space::member_of(space, *network.arch);
+  if (!member) return fail(member.error().code, member.error().message, run, "--alone takes runs of members of the supernet's space");
+  out.member = *member;
+  for (const auto& [name, value] : summary.last)
+    if (name == "top1") out.accuracy = value;
+  return out;
+}
+
+Result<Outcome> run_report(const ReportOptions& o, const TextStyle& style) {
+  HONE_TRY_ASSIGN(const RunDir run, RunDir::open(o.run));
+  HONE_TRY_ASSIGN(void* symbol, plugin_symbol("hone_train", "hone_supernet_open"));
+  const int threads = static_cast<int>(o.threads.value_or(1));
+  Result<std::unique_ptr<methods::Supernet>> opened = fail(Code::failed, "nothing was opened");
+  reinterpret_cast<methods::SupernetOpen*>(symbol)({o.run, threads, -1, 0, o.settings}, opened);
+  if (!opened) return fail(std::move(opened).error());
+  methods::Supernet& supernet = **opened;
+  search::SupernetStory story;
+  story.run = o.run;
+  story.space = supernet.space();
+  HONE_TRY_ASSIGN(story.events, run.events());
+  story.bank = supernet.bank();
+  std::vector<std::string> notes;
+  story.archives = search::comparable_archives(o.run + "/search", notes);
+  for (const std::string& path : o.alone) {
+    HONE_TRY_ASSIGN(search::Alone alone, alone_of(path, story.space));
+    HONE_TRY_ASSIGN(const methods::MemberScore score, supernet.score(alone.member, "val"));
+    alone.inherited = score.accuracy;
+    alone.images = score.images;
+    story.alone.push_back(std::move(alone));
+  }
+  Report report = search::supernet_report(story);
+  if (o.conflict) {
+    HONE_TRY_ASSIGN(void* conflict, plugin_symbol("hone_train", "hone_supernet_conflict"));
+    methods::SupernetConflictRequest request;
+    request.runs = {o.run};
+    request.threads = threads;
+    request.settings = o.settings;
+    Result<Report> made;
+    reinterpret_cast<methods::SupernetConflict*>(conflict)(request, made);
+    if (!made) return fail(std::move(made).error());
+    for (auto& part : made->parts) report.parts.push_back(std::move(part));
+  }
+  for (const std::string& note : notes) report.parts.push_back(Note{Note::Level::warning, note});
+  return present(report, o.output, style);
+}
+
+}  // namespace
+
+Command supernet_report_command() {
+  auto o = std::make_shared<ReportOptions>();
+  Command c;
+  c.name = "supernet report";
+  c.summary = "A supernet run and its searches in one report";
+  c.about = "Accuracy against cost over all that was searched, with the memory banks; inherited weights against members that other runs trained alone; the banks over time; the levels that steps trained.";
+  c.arguments = {{"RUN", &o->run, "directory of a supernet run"}};
+  c.options.push_back({"--alone", "RUN", &o->alone, "a classifier's run that trained a member from its stage table; may be repeated"});
+  c.options.push_back({"--conflict", "", &o->conflict, "measure the cosine between members' gradients, too (hone supernet conflict)"});
+  c.options.push_back({"--set", "KEY=VALUE", &o->settings, "over the run's recipe, such as data.path=WHERE; may be repeated"});
+  c.options.push_back({"--threads", "N", &o->threads, "of libtorch, 1 unless told"});
+  add_output(c, o->output, false, true);
+  c.examples = {{"hone supernet report runs/supernet --html supernet.html", "what training and searches left behind"},
+                {"hone supernet report runs/supernet --alone runs/alone-0 --alone runs/alone-1 --conflict --html supernet.html", "with the gap to training alone and the conflict of gradients"}};
+  c.run = [o](const TextStyle& style) { return run_report(*o, style); };
   return c;
 }
 

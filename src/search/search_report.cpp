@@ -121,8 +121,24 @@ void add_retests(Report& report, const SearchResult& r) {
   report.parts.push_back(Note{Note::Level::info, fmt::format("the {} split gave them {:.1f} points {}, on average", r.header.split, 100 * std::abs(gap), gap >= 0 ? "more" : "less")});
 }
 
+// How the best grew.
+void add_progress(Report& report, const SearchResult& r) {
+  Table best{"progress", "Best so far", {{"evaluations", "evaluations"}, {"accuracy", "best accuracy", Unit::share}}, {}, true, kHtml | kJson};
+  double most = -1;
+  for (const Entry& e : r.entries) {
+    const bool last = e.index + 1 == static_cast<int64_t>(r.entries.size());
+    if (e.score.accuracy <= most && !last) continue;
+    most = std::max(most, e.score.accuracy);
+    add_row(best, e.index + 1, most);
+  }
+  report.parts.push_back(Chart{.kind = Chart::Kind::curves, .title = "Best so far", .caption = "", .table = "progress", .x = "evaluations", .y = "accuracy"});
+  report.parts.push_back(std::move(best));
+}
+
+}  // namespace
+
 // Points of the chart: the front, the bank, a share of the rest, and published networks.
-void add_chart(Report& report, const SearchResult& r) {
+void add_accuracy_chart(Report& report, const SearchResult& r) {
   Table points{"points", "Points of the chart", {{"name", "member"}, {"group", "group"}, cost_column(r.quantity), {"accuracy", "accuracy", Unit::share}, {"low", "from", Unit::share}, {"high", "to", Unit::share}}, {}, true, kHtml};
   Table line{"front_line", "Front", {{"name", "name"}, {"x", "x"}, {"y", "y"}}, {}, true, kHtml};
   const std::set<int64_t> front(r.front.begin(), r.front.end());
@@ -151,20 +167,7 @@ void add_chart(Report& report, const SearchResult& r) {
                                .table = "points", .label = "name", .group = "group", .x = "cost", .y = "accuracy", .low = "low", .high = "high", .log_x = true, .lines = "front_line"});
   report.parts.push_back(std::move(points));
   report.parts.push_back(std::move(line));
-
-  Table best{"progress", "Best so far", {{"evaluations", "evaluations"}, {"accuracy", "best accuracy", Unit::share}}, {}, true, kHtml | kJson};
-  double most = -1;
-  for (const Entry& e : r.entries) {
-    const bool last = e.index + 1 == static_cast<int64_t>(r.entries.size());
-    if (e.score.accuracy <= most && !last) continue;
-    most = std::max(most, e.score.accuracy);
-    add_row(best, e.index + 1, most);
-  }
-  report.parts.push_back(Chart{.kind = Chart::Kind::curves, .title = "Best so far", .caption = "", .table = "progress", .x = "evaluations", .y = "accuracy"});
-  report.parts.push_back(std::move(best));
 }
-
-}  // namespace
 
 Report search_report(const SearchResult& r, const std::string& run) {
   Report report;
@@ -192,7 +195,8 @@ Report search_report(const SearchResult& r, const std::string& run) {
     report.parts.push_back(Facts{"predictor", "Predictor, on members that it has not seen", {{"members", "members", static_cast<int64_t>(r.hold_out->n)}, {"mean_abs", "mean error of accuracy", r.hold_out->mean_abs, Unit::share},
                                                                                              {"spread", "of guessing the mean", r.hold_out->spread, Unit::share}, {"worst", "worst", r.hold_out->worst, Unit::share}, {"spearman", "rank correlation", r.hold_out->spearman}}});
   if (!r.retests.empty()) add_retests(report, r);
-  add_chart(report, r);
+  add_accuracy_chart(report, r);
+  add_progress(report, r);
   const bool whole_front = r.header.method == "front" || r.header.method == "exhaustive";
   Table top = member_table("top", "Best members", r, r.ranked, kTop), front = member_table("front", "Front: more accurate only at higher cost", r, r.front, SIZE_MAX);
   if (whole_front) std::swap(top, front);

@@ -12,6 +12,9 @@ namespace hone::search {
 // is of their kind), how the best grew.
 Report search_report(const SearchResult& result, const std::string& run);
 
+// The chart of accuracy against cost, with its tables: the front, the bank, a share of the rest, published networks where they compare.
+void add_accuracy_chart(Report& report, const SearchResult& result);
+
 struct Picked {
   ArchiveHeader header;   // of the search that found it
   std::string path;

@@ -120,6 +120,11 @@ class Loop {
       update(step);
       HONE_TRY(task_.after_step(step, ranks_));
       memory_.step = step + 1;
+      if (log_)
+        for (Event& event : task_.news(step)) {
+          event.step = memory_.step;
+          HONE_TRY(log_->append(event));
+        }
       if (memory_.step % o_.log_every == 0 || memory_.step == total) {
         const double rate = static_cast<double>((memory_.step - marked) * task_.samples_per_step()) / std::max(1e-9, seconds_since(mark));
         HONE_TRY(log_step(step, rate));

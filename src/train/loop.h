@@ -54,6 +54,8 @@ class Task {
   virtual Status prepare(Params& averaged) { (void)averaged; return {}; }
   // After the update. All ranks call it, so that what they remember stays the same.
   virtual Status after_step(int64_t step, Ranks& ranks) { (void)step, (void)ranks; return {}; }
+  // What the task has to tell after a step besides its losses, for the events; the loop says which step it was.
+  virtual std::vector<Event> news(int64_t step) { (void)step; return {}; }
   // Where a loss that is no number came from, for the message ("" when there is nothing to say).
   virtual std::string blame() const { return ""; }
   // What the manifest says of the data. A resumed run must find the same.

@@ -306,6 +306,35 @@ TEST_F(SupernetRuns, AMemberStartsASketchEncoder) {
   EXPECT_NE(large.error().text().find("largest resolution is 32"), std::string::npos) << large.error().text();
 }
 
+// What the command line makes of RUN:ARCH.
+TEST_F(SupernetRuns, CommandsTakeMembers) {
+  ASSERT_TRUE(run("commands"));
+  const space::Space s = *space::open_space("demo");
+  Rng rng(11);
+  const std::string member = folder + "commands.json", net = folder + "commands", named = net + ":" + member, onnx = folder + "commands.onnx";
+  std::ofstream(member) << space::print_member(s, space::sample(s, rng));
+  const auto hone = [&](const std::string& arguments) { return std::system((HONE_BINARY " " + arguments + " >" + folder + "out.txt 2>&1").c_str()); };
+  EXPECT_EQ(hone("export " + named + " --fold-bn -o " + onnx), 0) << bytes("out.txt");
+  EXPECT_EQ(hone("check " + net + " --arch " + member + " " + onnx), 0) << bytes("out.txt");
+  EXPECT_EQ(hone("check " + named + " " + onnx), 0) << bytes("out.txt");
+  EXPECT_EQ(hone("check " + named), 0) << bytes("out.txt");
+  EXPECT_NE(hone("check " + named + " --arch " + member), 0);
+  EXPECT_NE(bytes("out.txt").find("NET names one too"), std::string::npos) << bytes("out.txt");
+  EXPECT_NE(hone("check timm/resnet18 --arch " + member), 0);
+  EXPECT_EQ(hone("profile " + named + " --json"), 0) << bytes("out.txt");
+  EXPECT_EQ(hone("scale " + named + " --strategy dWr --factor 2 -o " + folder + "scaled.toml"), 0) << bytes("out.txt");
+  const auto small = open_network(folder + "scaled.toml");
+  ASSERT_TRUE(small) << small.error().text();
+  EXPECT_EQ(small->arch->family, "elasticvit");
+  EXPECT_EQ(hone("supernet eval " + net + " --arch " + member + " --json"), 0) << bytes("out.txt");
+  EXPECT_NE(bytes("out.txt").find("\"top1\""), std::string::npos) << bytes("out.txt");
+  EXPECT_EQ(hone("supernet report " + net + " --html " + folder + "report.html"), 0) << bytes("out.txt");
+  EXPECT_NE(bytes("report.html").find("Quality of the memory banks"), std::string::npos);
+  // Another member's file is told apart.
+  std::ofstream(folder + "other.json") << space::print_member(s, space::largest(s));
+  EXPECT_NE(hone("check " + net + " --arch " + folder + "other.json " + onnx), 0);
+}
+
 // Searches of the command line go through the plug-in's border: banks and the weights' name must come out of it.
 TEST_F(SupernetRuns, ThePluginForwardsBankAndWeights) {
   ASSERT_TRUE(run("bordered"));

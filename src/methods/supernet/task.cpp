@@ -299,6 +299,27 @@ Status SupernetTask::after_step(int64_t step, train::Ranks& ranks) {
   return {};
 }
 
+std::vector<Event> SupernetTask::news(int64_t step) {
+  constexpr int64_t kEpochParts = 20;
+  const int64_t rhythm = std::max<int64_t>(1, steps_per_epoch() / kEpochParts);
+  if (!options_.sampler.levels || !options_.sampler.banks || (step + 1) % rhythm != 0) return {};
+  std::vector<Event> out;
+  for (size_t level = 0; level < sampler_->banks().size(); ++level) {
+    const std::vector<BankEntry>& entries = sampler_->banks()[level].entries;
+    if (entries.empty()) continue;
+    double best = -INFINITY, worst = INFINITY, mean = 0, cost = 0;
+    const auto n = static_cast<double>(entries.size());
+    for (const BankEntry& e : entries) {
+      best = std::max(best, e.quality);
+      worst = std::min(worst, e.quality);
+      mean += e.quality / n;
+      cost += static_cast<double>(sampler_->cost(e.member)) / 1e6 / n;
+    }
+    out.push_back({0, "bank", {{"level", static_cast<double>(sampler_->levels()[level]) / 1e6}, {"entries", static_cast<int64_t>(entries.size())}, {"best", best}, {"mean", mean}, {"worst", worst}, {"mmacs", cost}}});
+  }
+  return out;
+}
+
 Result<train::Metrics> SupernetTask::validate(const train::Params& params) {
   const SupernetOptions& o = options_;
   std::vector<std::shared_ptr<const MemberProgram>> programs;

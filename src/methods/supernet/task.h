@@ -31,6 +31,8 @@ class SupernetTask : public train::Task {
   Result<train::Losses> forward(int64_t step, int64_t micro, int64_t micros) override;
   Status gradients_done(int64_t step, train::Ranks& ranks) override;
   Status after_step(int64_t step, train::Ranks& ranks) override;
+  // Some twenty times an epoch, what each level's bank holds: entries, best, mean and worst quality, mean cost.
+  std::vector<Event> news(int64_t step) override;
   std::string blame() const override { return blame_; }
   Result<train::Metrics> validate(const train::Params& params) override;
   std::string watched() const override { return "top1"; }
