@@ -45,7 +45,7 @@ const std::string kProfileHelp = "  usage: hone profile NET [options]\n  help:  
 
 TEST(Usage, WrongArguments) {
   expect_error("prfile", 2, "hone: no command 'prfile'\n  did you mean profile?  hone --help lists all commands\n");
-  expect_error("profile", 2, "hone: NET is missing: a network's name such as timm/resnet50, an .onnx, .toml, .hone or .json file, or a run directory\n" + kProfileHelp);
+  expect_error("profile", 2, "hone: NET is missing: a network's name such as timm/resnet50, an .onnx, .toml, .hone or .json file, a run directory, or RUN:FILE.json for a member of a supernet run\n" + kProfileHelp);
   expect_error("profile --by x timm/resnet50", 2, "hone: --by: is 'x', expected one of: op, module, stage, node\n" + kProfileHelp);
   expect_error("profile --inpt=1x3 timm/resnet50", 2, "hone: unknown option '--inpt', did you mean --input?\n" + kProfileHelp);
   expect_error("profile a b", 2, "hone: too many arguments, 1 expected\n" + kProfileHelp);
