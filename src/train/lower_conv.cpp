@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "train/kernels/depthwise.h"
+#include "train/kernels/pointwise.h"
 #include "train/lower.h"
 #include "train/window.h"
 
@@ -29,8 +30,13 @@ WindowSpec to_onednn(WindowSpec spec, const Lowering& c) {
 
 Result<Step> lower_conv(const Lowering& c) {
   HONE_TRY_ASSIGN(const size_t n, spatial_rank(c, 1));
-  return Step([spec = to_onednn(WindowSpec::of(c.attrs(), n), c), groups = c.attrs().integer("group", 1), own = c.options().fuse && n == 2 && !c.has_input(2)](Frame& f) {
+  const auto ones = [](const std::vector<int64_t>& v) { return std::ranges::all_of(v, [](int64_t s) { return s == 1; }); };
+  const WindowSpec window = WindowSpec::of(c.attrs(), n);
+  const auto unpadded = [&] { return std::ranges::all_of(window.begin, [](int64_t p) { return p == 0; }) && std::ranges::all_of(window.end, [](int64_t p) { return p == 0; }); };
+  const bool single = c.options().fuse && n == 2 && c.attrs().integer("group", 1) == 1 && ones(window.stride) && unpadded();
+  return Step([single, spec = to_onednn(WindowSpec::of(c.attrs(), n), c), groups = c.attrs().integer("group", 1), own = c.options().fuse && n == 2 && !c.has_input(2)](Frame& f) {
     const Tensor x = f.factor(0), w = f.factor(1);
+    if (single && has_pointwise(x, w, f[2])) return f.set(0, pointwise(x, w, f[2]));
     if (own && groups == w.size(0) && has_depthwise(x, w)) {
       const WindowSpec::Padding p = spec.padding(x.sizes().slice(2), w.sizes().slice(2));
       const bool square = p.symmetric() && p.begin[0] == p.begin[1] && p.begin[0] >= 0 && spec.stride[0] == spec.stride[1] && spec.dilation[0] == 1 && spec.dilation[1] == 1;

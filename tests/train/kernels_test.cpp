@@ -13,6 +13,7 @@
 #include "train/kernels/depthwise.h"
 #include "train/kernels/gate.h"
 #include "train/kernels/norm_act.h"
+#include "train/kernels/pointwise.h"
 #include "train/kernels/sample_norm.h"
 
 namespace {
@@ -242,6 +243,48 @@ TEST(Depthwise, EqualsConvolution) {
     EXPECT_LT(error(g[1], g2[1]), 5e-6);
   }
   EXPECT_FALSE(hone::train::has_depthwise(at::randn({1, 8, 4, 4}), at::randn({8, 1, 3, 3})));
+}
+
+TEST(Pointwise, EqualsConvolution) {
+  at::manual_seed(18);
+  struct Case {
+    int64_t batch, in, side, out;
+    bool bias;
+  };
+  for (const Case& c : {Case{2, 3, 5, 7, true}, Case{3, 16, 20, 48, false}, Case{2, 48, 9, 16, true}, Case{8, 33, 1, 130, true}, Case{1, 1, 3, 1, false}, Case{2, 40, 70, 17, true}, Case{1, 160, 8, 600, true}}) {
+    SCOPED_TRACE(testing::Message() << c.batch << " " << c.in << " " << c.side << " " << c.out);
+    const Tensor x = leaf(at::randn({c.batch, c.in, c.side, c.side}).contiguous(at::MemoryFormat::ChannelsLast)), w = leaf(at::randn({c.out, c.in, 1, 1})), b = leaf(at::randn({c.out}));
+    const Tensor x2 = leaf(x.to(at::kDouble)), w2 = leaf(w.to(at::kDouble)), b2 = leaf(b.to(at::kDouble));
+    if (!hone::train::has_pointwise(x, w, b)) GTEST_SKIP() << "this processor or build has no micro-kernels";
+    const Tensor y = hone::train::pointwise(x, w, c.bias ? b : Tensor()), y2 = at::conv2d(x2, w2, c.bias ? b2 : Tensor());
+    ASSERT_EQ(y.sizes(), y2.sizes());
+    EXPECT_LT(error(y, y2), 2e-6);
+    const Tensor dy = at::randn(y.sizes());
+    std::vector<Tensor> leaves{x, w}, leaves2{x2, w2};
+    if (c.bias) leaves.push_back(b), leaves2.push_back(b2);
+    const auto g = gradients(y, dy, leaves), g2 = gradients(y2, dy.to(at::kDouble), leaves2);
+    for (size_t i = 0; i < g.size(); ++i) {
+      ASSERT_EQ(g[i].sizes(), g2[i].sizes());
+      EXPECT_LT(error(g[i], g2[i]), 5e-6) << "gradient " << i;
+    }
+  }
+  EXPECT_FALSE(hone::train::has_pointwise(at::randn({2, 8, 4, 4}), at::randn({8, 8, 1, 1}), Tensor()));   // not channels-last
+}
+
+TEST(Pointwise, DoesNotDependOnThreads) {
+  at::manual_seed(19);
+  const Tensor base = at::randn({8, 24, 40, 40}).contiguous(at::MemoryFormat::ChannelsLast), weight = at::randn({72, 24, 1, 1}), dy = at::randn({8, 72, 40, 40});
+  std::vector<std::vector<Tensor>> results;
+  const int before = at::get_num_threads();
+  for (const int threads : {1, 2, 3}) {
+    at::set_num_threads(threads);
+    const Tensor x = leaf(base), w = leaf(weight);
+    if (!hone::train::has_pointwise(x, w, {})) GTEST_SKIP() << "this processor or build has no micro-kernels";
+    results.push_back(gradients(hone::train::pointwise(x, w, {}), dy, {x, w}));
+  }
+  at::set_num_threads(before);
+  for (size_t t = 1; t < results.size(); ++t)
+    for (size_t i = 0; i < results[0].size(); ++i) EXPECT_TRUE(at::equal(results[0][i], results[t][i])) << i;
 }
 
 // Clipping, update and average by their definitions, in double precision.

@@ -1,13 +1,12 @@
 #include "train/kernels/attention.h"
 
 #include <ATen/Parallel.h>
-#include <ATen/native/CPUBlas.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <cmath>
 #include <limits>
 
-#include "train/kernels/simd.h"
+#include "train/kernels/product.h"
 
 namespace hone::train {
 
@@ -16,46 +15,6 @@ namespace {
 using at::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-
-#ifdef CPUBLAS_BRGEMM_F32F32F32
-// c [m, n] = a [m, k] b [k, n], rows `lda`, `ldb`, `ldc` apart, on this thread.
-void product(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* b, int64_t ldb, float* c, int64_t ldc) {
-  at::native::cpublas::brgemm(m, n, k, lda, ldb, ldc, false, a, b, c, false);
-}
-
-// Whether this build and processor have the micro-kernels: asked once, by using one.
-bool have_products() {
-  static const bool have = [] {
-    if (simd::level() != simd::Level::avx512) return false;
-    try {
-      const float a[4] = {1, 2, 3, 4}, b[4] = {5, 6, 7, 8};
-      float c[4] = {};
-      product(2, 2, 2, a, 2, b, 2, c, 2);
-      at::native::cpublas::brgemm_release(false);
-      return c[0] == 19 && c[1] == 22 && c[2] == 43 && c[3] == 50;
-    } catch (const std::exception&) {
-      return false;
-    }
-  }();
-  return have;
-}
-#else
-void product(int64_t, int64_t, int64_t, const float*, int64_t, const float*, int64_t, float*, int64_t) {}
-bool have_products() { return false; }
-#endif
-
-// out [columns, rows] = in [rows, columns]^T
-struct Transpose {
-  static HONE_INLINE void run(const float* in, int64_t stride, int64_t rows, int64_t columns, float* out) {
-    constexpr int64_t kTile = 16;
-    for (int64_t r0 = 0; r0 < rows; r0 += kTile)
-      for (int64_t c = 0; c < columns; ++c) {
-        const int64_t end = r0 + kTile < rows ? r0 + kTile : rows;
-        HONE_VECTOR
-        for (int64_t r = r0; r < end; ++r) out[c * rows + r] = in[r * stride + c];
-      }
-  }
-};
 
 // scores = scale * scores + bias, all [rows, columns] and dense.
 struct AddBias {

@@ -15,7 +15,7 @@ using torch::autograd::variable_list;
 
 constexpr int64_t kLanes = 16;
 typedef float Lanes __attribute__((vector_size(64), aligned(4), may_alias));
-HONE_INLINE Lanes load(const float* p) { return *reinterpret_cast<const Lanes*>(p); }
+HONE_INLINE const Lanes& load(const float* p) { return *reinterpret_cast<const Lanes*>(p); }
 
 struct Shape {
   int64_t channels, height, width, out_height, out_width, stride, padding;
