@@ -84,6 +84,6 @@ TEST_P(Fuse, EqualsNodeByNode) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Networks, Fuse,
-                         testing::Values("timm/resnet18", "timm/mobilenetv2_100", "timm/mobilenetv3_small_100", "timm/efficientnet_b0", "timm/vit_tiny_patch16_224", "pycls/RegNetY-200MF"));
+                         testing::Values("timm/resnet18", "timm/mobilenetv2_100", "timm/mobilenetv3_small_100", "timm/efficientnet_b0", "timm/vit_tiny_patch16_224", "pycls/RegNetY-200MF", "elasticvit/min"));
 
 }  // namespace
