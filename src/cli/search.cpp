@@ -129,6 +129,10 @@ Result<Outcome> run_pick(const Options& o, const TextStyle& style) {
   return outcome;
 }
 
+// What both commands ask: within what, and where to write the best.
+void add_budget(Command& c, Options& o) { c.options.push_back({"--budget", "BUDGET", &o.budget, "macs, params, acts, memory or latency with = or <, as in 'macs<20M,latency<8ms@DEVICE.json'"}); }
+void add_file(Command& c, Options& o) { c.options.push_back({"-o,--output", "FILE.json", &o.file, "write the best member's encoding"}); }
+
 }  // namespace
 
 Command search_command() {
@@ -138,7 +142,7 @@ Command search_command() {
   c.summary = "Networks of a trained supernet that do well within a budget";
   c.about = "Scores members with the weights that the supernet lends them, BatchNorm statistics measured anew. Every score is a line of RUN/search/ID.jsonl; the same command goes on where it was stopped. docs/search.md explains methods and numbers.";
   c.arguments = {{"RUN", &o->run, "directory of a supernet run"}};
-  c.options.push_back({"--budget", "BUDGET", &o->budget, "macs, params, acts, memory or latency with = or <, as in 'macs<20M,latency<8ms@DEVICE.json'"});
+  add_budget(c, *o);
   c.options.push_back({"--method", "NAME", &o->method, "evolution (default), front: accuracy against cost at once, random, or exhaustive", {"evolution", "front", "random", "exhaustive"}});
   c.options.push_back({"--preset", "NAME", &o->preset, "numbers of a published search: elasticvit (default), or spaceevo, made for latency", {"elasticvit", "spaceevo"}});
   c.options.push_back({"--predictor", "KIND", &o->predictor, "children are screened by predicted accuracy: none (default), ridge or mlp", {"none", "ridge", "mlp"}});
@@ -164,7 +168,7 @@ Command search_command() {
   c.options.push_back({"--threads", "N", &o->threads, "of each worker, 1 unless told"});
   c.options.push_back({"--seed", "S", &o->seed, "2012 unless told"});
   c.options.push_back({"--set", "KEY=VALUE", &o->settings, "over the run's recipe, such as where the data lie; may be repeated"});
-  c.options.push_back({"-o,--output", "FILE.json", &o->file, "write the best member's encoding"});
+  add_file(c, *o);
   add_output(c, o->output, true, true);
   c.examples = {{"hone search runs/supernet --budget 'macs<20M'", "the best network of 20 M multiply-adds"},
                 {"hone search runs/supernet --method front --html front.html", "the whole front of accuracy against MACs, with its picture"}};
@@ -179,8 +183,8 @@ Command pick_command() {
   c.summary = "The best network within a budget that searches of a run have met";
   c.about = "Reads the archives of RUN/search; nothing is scored. hone export RUN --arch FILE.json makes a stand-alone network of it.";
   c.arguments = {{"RUN", &o->run, "directory of a supernet run that was searched"}};
-  c.options.push_back({"--budget", "BUDGET", &o->budget, "macs, params, acts, memory or latency with = or <, as in 'macs<20M,latency<8ms@DEVICE.json'"});
-  c.options.push_back({"-o,--output", "FILE.json", &o->file, "write its encoding"});
+  add_budget(c, *o);
+  add_file(c, *o);
   add_output(c, o->output, true, true);
   c.examples = {{"hone pick runs/supernet --budget 'macs<15M' -o small.json", "an encoding to export"}};
   c.run = [o](const TextStyle& style) { return run_pick(*o, style); };

@@ -32,7 +32,7 @@ Result<Outcome> show(Options& o, const TextStyle& style) {
   Report report;
   report.command = "skip show";
   report.title = set.network;
-  report.subtitle = fmt::format("{} modules left out, chosen by {}, {} events", set.set.size(), set.method, set.history.size());
+  report.subtitle = fmt::format("{} {} left out, chosen by {}, {} events", set.set.size(), set.set.size() == 1 ? "module" : "modules", set.method, set.history.size());
   report.parts.push_back(Facts{"", "", {{"network", "", set.network}, {"method", "", set.method}, {"set", "", set.set}, {"seed", "", static_cast<int64_t>(set.seed)},
                                         {"events", "", static_cast<int64_t>(set.history.size())}}, false, kJson});
   Table table{"modules", "Modules", {{"index", "index"}, {"module", "module"}, {"left_out", "left out"}, {"score", "score"}, {"macs", "MACs", Unit::count}}, {}};
@@ -44,32 +44,15 @@ Result<Outcome> show(Options& o, const TextStyle& style) {
   if (n == 0)
     for (size_t i = 0; i < set.set.size(); ++i) table.rows.push_back({set.set[i], set.modules[i], std::string("yes"), Cell{}, Cell{}});
   report.parts.push_back(std::move(table));
+  if (set.history.size() > 1)
+    report.parts.push_back(Chart{.kind = Chart::Kind::curves, .title = "Redundancy scores", .caption = "The modules with the largest scores are left out.", .table = "scores", .group = "module", .x = "step", .y = "score"});
+  if (!candidates.empty() && !set.scores.empty())
+    report.parts.push_back(Chart{.kind = Chart::Kind::scatter, .title = "Score and cost", .caption = "Modules that were chosen are coloured apart.", .table = "modules", .label = "module", .group = "left_out", .x = "macs", .y = "score"});
   if (set.history.size() > 1) {
-    Table curve{"scores", "Scores", {{"step", "step"}, {"module", "module"}, {"score", "score"}}, {}, false, kJson | kHtml};
+    Table curve{"scores", "Scores", {{"step", "step"}, {"module", "module"}, {"score", "score"}}, {}, true, kJson | kHtml};
     for (const SkipEvent& e : set.history)
       for (size_t i = 0; i < e.scores.size(); ++i) curve.rows.push_back({e.step, module(i), e.scores[i]});
     report.parts.push_back(std::move(curve));
-    Chart chart;
-    chart.kind = Chart::Kind::curves;
-    chart.title = "Redundancy scores";
-    chart.caption = "The modules with the largest scores are left out.";
-    chart.table = "scores";
-    chart.x = "step";
-    chart.y = "score";
-    chart.group = "module";
-    report.parts.push_back(std::move(chart));
-  }
-  if (!candidates.empty() && !set.scores.empty()) {
-    Chart chart;
-    chart.kind = Chart::Kind::scatter;
-    chart.title = "Score and cost";
-    chart.caption = "Modules that were chosen are coloured apart.";
-    chart.table = "modules";
-    chart.x = "macs";
-    chart.y = "score";
-    chart.label = "module";
-    chart.group = "left_out";
-    report.parts.push_back(std::move(chart));
   }
   return present(report, o.output, style);
 }

@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "core/file.h"
+#include "data/vision_input.h"
 #include "ir/infer.h"
 #include "rewrite/adapters.h"
 #include "rewrite/embed.h"
@@ -150,11 +151,14 @@ Result<Network> skip_net(OpenRun& run) {
   NamedTensors tensors;
   HONE_TRY(read_weights(run.dir, checkpoint, sha256, tensors));
   HONE_TRY_ASSIGN(Network network, open_network(resolution > 0 ? fmt::format("{}@{}", name, resolution) : name));
-  if (network.arch && !r.text("questions.path", "", "").empty()) {  // the data decided its texts
+  const bool questions = !r.text("questions.path", "", "").empty();
+  if (network.arch && questions) {  // the data decided its texts
     network.arch->options["text_length"] = r.integer("questions.text_length", 24, "", 4, 512);
     network.arch->options["text_mask"] = true;
-    for (const auto& [tensor, value] : tensors)
+    for (const auto& [tensor, value] : tensors) {
       if (tensor.ends_with("word_embeddings.weight") && !value.shape.empty()) network.arch->options["vocabulary"] = value.shape[0];
+      if (tensor == "token4classifier") network.arch->options["classifier_token"] = true;
+    }
     HONE_TRY_ASSIGN(network.graph, build(*network.arch));
   }
   if (network.arch) {
@@ -177,8 +181,14 @@ Result<Network> skip_net(OpenRun& run) {
   network.graph = std::move(merged.graph);
   mark(network.graph, run, name, sha256);
   network.graph.metadata["hone.skipped"] = fmt::format("{}", fmt::join(set.modules, " "));
-  network.graph.metadata["hone.input.mean"] = numbers_text(r.reals(input + ".mean", {0.485, 0.456, 0.406}, ""));
-  network.graph.metadata["hone.input.std"] = numbers_text(r.reals(input + ".std", {0.229, 0.224, 0.225}, ""));
+  if (questions) {
+    const Normalise n = (network.arch && network.arch->family == "meter" ? meter_transform() : vilt_transform()).normalise;
+    network.graph.metadata["hone.input.mean"] = numbers_text({n.mean.begin(), n.mean.end()});
+    network.graph.metadata["hone.input.std"] = numbers_text({n.std.begin(), n.std.end()});
+  } else {
+    network.graph.metadata["hone.input.mean"] = numbers_text(r.reals(input + ".mean", {0.485, 0.456, 0.406}, ""));
+    network.graph.metadata["hone.input.std"] = numbers_text(r.reals(input + ".std", {0.229, 0.224, 0.225}, ""));
+  }
   network.arch.reset();  // no longer what the table says
   network.name = run.dir.path();
   return network;

@@ -137,5 +137,53 @@ TEST(SkipRuns, RanksFindWhatOneProcessFinds) {
   EXPECT_NE(read_file(folder + "/two/manifest.json").find("\"ranks\": \"2\""), std::string::npos);
 }
 
+// Ids and labels mean what they meant when the weights were trained, or the training says what is wrong.
+TEST(SkipRuns, VocabularyAndLabelsAreThoseOfTheWeights) {
+  const std::string folder = scratch_folder(), run = folder + "/vilt";
+  const std::string small = "train recipes/skip/demo-questions.toml ", quick = " --set questions.images=60 --set train.epochs=1 --set data.batch=16 --set train.threads=1 --set train.device=cpu";
+  const Ran first = shell("hone " + small + run + quick + " --set questions.text_length=8", kSource);
+  ASSERT_EQ(first.exit, 0) << first.err;
+  // Sentences over the limit are cut, counted, and the first ones named.
+  EXPECT_NE((first.out + first.err).find("text of more than 8 tokens, cut: "), std::string::npos) << first.out << first.err;
+  const std::string answers = read_file(run + "/answers.txt"), next = folder + "/next";
+  ASSERT_FALSE(answers.empty());
+  const auto says = [&](const std::string& settings, const std::string& text) {
+    const Ran ran = shell("hone " + small + next + quick + " " + settings, kSource);
+    EXPECT_EQ(ran.exit, 1) << settings << "\n" << ran.out << ran.err;
+    EXPECT_NE(ran.err.find(text), std::string::npos) << settings << "\n" << ran.err;
+    EXPECT_FALSE(fs::exists(next)) << settings;
+  };
+  // A checkpoint by itself: its table of words has another number of rows than a vocabulary learnt here.
+  fs::copy_file(run + "/checkpoints/best.safetensors", folder + "/w.safetensors");
+  says("--set questions.vocabulary=70 --set network.weights=" + folder + "/w.safetensors", "the vocabulary has 70 tokens, the embedding table ");
+  // The run's answers in another order than the data's.
+  const size_t line = answers.find('\n') + 1;
+  std::ofstream(run + "/answers.txt") << answers.substr(line) << answers.substr(0, line);
+  says("--set network.weights=" + run, "label 0 of the head is '");
+  says("--set network.weights=" + run, "--set questions.answers=" + run + "/answers.txt");
+  std::ofstream(run + "/answers.txt") << answers;
+  EXPECT_EQ(shell("hone " + small + next + quick + " --set network.weights=" + run, kSource).exit, 0);
+}
+
+TEST(SkipRuns, MissingPicturesAreNamed) {
+  const std::string folder = scratch_folder(), data = folder + "/data";
+  fs::create_directories(data + "/train/images");
+  fs::create_directories(data + "/test/images");
+  std::ofstream(data + "/answers.txt") << "yes\nno\n";
+  for (const char* split : {"train", "test"})
+    std::ofstream(data + "/" + split + "/questions.json") << R"([["is it red?", "yes", 0], ["is it blue?", "no", 0], ["is it red?", "no", 1], ["is it there?", "yes", 7]])";
+  const std::string train = "hone train recipes/skip/demo-questions.toml " + folder + "/run --set train.epochs=1 --set data.batch=1 --set train.device=cpu --set questions.val=test --set questions.path=" + data;
+  const Ran none = shell(train, kSource);
+  EXPECT_EQ(none.exit, 1);
+  EXPECT_NE(none.err.find(data), std::string::npos) << none.err;
+  EXPECT_FALSE(fs::exists(folder + "/run"));
+  ASSERT_EQ(shell("hone data questions procedural --pictures 20 --sheet sheet.png", folder).exit, 0);  // any picture will do
+  for (const char* split : {"train", "test"})
+    for (const char* id : {"0", "1"}) fs::copy_file(folder + "/sheet.png", data + "/" + split + "/images/" + id + ".png");
+  const Ran some = shell(train + " --set skip.held=0.5", kSource);
+  ASSERT_EQ(some.exit, 0) << some.err;
+  EXPECT_NE((some.out + some.err).find("missing image: 2 (" + data + "/train/images/7.png"), std::string::npos) << some.out << some.err;
+}
+
 }  // namespace
 }  // namespace hone::test

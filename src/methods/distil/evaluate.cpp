@@ -265,16 +265,8 @@ Result<Report> evaluation_report(const std::vector<Evaluation>& runs, const std:
                           mean(pooled(runs, s, &Scores::reciprocal)), static_cast<int64_t>(std::llround(flops)), static_cast<int64_t>(std::llround(mean(pooled(runs, s, &Scores::macs)))), flops / full});
   }
   report.parts.push_back(std::move(table));
-  Chart plane;
-  plane.kind = Chart::Kind::scatter;
-  plane.title = "Accuracy against work";
-  plane.caption = "FLOPs of one sketch, the policy's own included; up and to the left is better.";
-  plane.table = "methods";
-  plane.label = "method";
-  plane.x = "flops";
-  plane.y = "acc1";
-  plane.log_x = true;
-  report.parts.push_back(std::move(plane));
+  report.parts.push_back(Chart{.kind = Chart::Kind::scatter, .title = "Accuracy against work", .caption = "FLOPs of one sketch, the policy's own included; up and to the left is better.", .table = "methods", .label = "method",
+                               .x = "flops", .y = "acc1", .log_x = true});
 
   // Canvases chosen, and how they go with the strokes.
   if (!first.points.empty()) {

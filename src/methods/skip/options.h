@@ -15,6 +15,7 @@ namespace hone::methods {
 
 struct SkipOptions {
   std::string network, weights;
+  bool classifier_token = false;
   int64_t resolution = 0;
 
   bool search = true;              // skip.phase

@@ -72,6 +72,19 @@ std::vector<uint32_t> make_captions(QuestionSet& set) {
   return asked;
 }
 
+// Texts that the network sees only the beginning of, counted and named among the set's notes.
+void note_cut_texts(QuestionSet& set, const Tokenizer& tokenizer, int64_t length) {
+  DataNote note{fmt::format("text of more than {} tokens, cut", length), 0, {}};
+  for (const Question& q : set.questions) {
+    bool cut = false;
+    tokenizer.encode(q.text, static_cast<int>(length), cut);
+    if (!cut) continue;
+    ++note.count;
+    if (note.examples.size() < 3) note.examples.push_back(q.text);
+  }
+  if (note.count > 0) set.notes.push_back(std::move(note));
+}
+
 }  // namespace
 
 QuestionTrainOptions read_questions(Recipe& r, bool needed) {
@@ -124,8 +137,25 @@ Result<QuestionData> open_question_data(const QuestionTrainOptions& o, double he
   } else {
     HONE_TRY_ASSIGN(out.tokenizer, open_tokenizer(o.tokenizer));
   }
+  note_cut_texts(set, *out.tokenizer, o.text_length);
   out.set = std::make_shared<const QuestionSet>(std::move(set));
   return out;
+}
+
+Status QuestionData::agree(const std::string& weights, const NamedTensors& tensors) const {
+  for (const auto& [name, tensor] : tensors)
+    if (name.ends_with("word_embeddings.weight") && tensor.shape.size() == 2) HONE_TRY(check_vocabulary(*tokenizer, tensor.shape[0], weights));
+  const fs::path folder = fs::path(weights).parent_path();
+  const std::string file = (folder.parent_path() / "answers.txt").string();
+  std::error_code ec;
+  if (set->task == QuestionTask::retrieve || folder.filename() != "checkpoints" || !fs::exists(file, ec)) return {};
+  HONE_TRY_ASSIGN(const auto labels, read_labels(file));
+  if (labels == set->answers || !std::ranges::is_permutation(labels, set->answers)) return {};  // other answers: another head
+  Status order = check_labels(*set, labels, weights);
+  if (order) return {};
+  Error error = std::move(order).error();
+  error.hint = "--set questions.answers=" + file;
+  return fail(std::move(error));
 }
 
 Result<const QuestionSet::Split*> QuestionData::named(const std::string& name) const {

@@ -11,6 +11,7 @@
 
 #include "core/error.h"
 #include "data/question_batches.h"
+#include "formats/checkpoint.h"
 #include "ir/graph.h"
 #include "run/manifest.h"
 #include "run/recipe.h"
@@ -48,6 +49,9 @@ struct QuestionData {
   std::vector<std::string> notes() const;
   // vocab.txt and answers.txt: what ids and labels of the weights mean.
   std::vector<std::pair<std::string, std::string>> files() const;
+  // An error where a checkpoint was trained with another vocabulary, or its run with the same answers in another order: ids and
+  // labels would mean other words.
+  Status agree(const std::string& weights, const NamedTensors& tensors) const;
 };
 // `captions`: questions become statements, the text followed by its best answer, and the set one of captions.
 // `held` is the share of the training pictures whose questions are kept for rewards; 0: no such split.

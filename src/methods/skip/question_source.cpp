@@ -107,6 +107,8 @@ class QuestionSource final : public ExampleSource {
   }
 
   DataFacts facts() const override { return data_.facts(o_); }
+  Status agree(const std::string& weights, const NamedTensors& tensors) const override { return data_.agree(weights, tensors); }
+  int64_t begin_token() const override { return data_.tokenizer->special().begin; }
   std::vector<std::string> notes() const override { return data_.notes(); }
   std::vector<std::pair<std::string, std::string>> files() const override { return data_.files(); }
 

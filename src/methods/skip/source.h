@@ -59,6 +59,10 @@ class ExampleSource {
   virtual Result<std::optional<PairSet>> pairs(const std::string& split) { (void)split; return std::nullopt; }
   // Sketches of a split that find their photos by embeddings; nothing where the data have classes.
   virtual Result<std::optional<Gallery>> gallery(const std::string& split) { (void)split; return std::nullopt; }
+  // Checks what a checkpoint was trained with against the data.
+  virtual Status agree(const std::string& weights, const NamedTensors& tensors) const { (void)weights, (void)tensors; return {}; }
+  // Token that begins a text.
+  virtual int64_t begin_token() const { return 0; }
   virtual std::string unit() const { return "images"; }
   virtual DataFacts facts() const = 0;
   virtual std::vector<std::string> notes() const = 0;

@@ -12,6 +12,7 @@
 #include "cost/profile.h"
 #include "data/shuffle.h"
 #include "formats/checkpoint.h"
+#include "methods/skip/classifier_token.h"
 #include "methods/distil/encoder.h"
 #include "retrieval/embeddings.h"
 #include "train/pattern.h"
@@ -80,8 +81,10 @@ Result<std::unique_ptr<SkipTask>> SkipTask::make(const SkipOptions& options, con
 Status SkipTask::open() {
   const std::string name = o_.resolution > 0 ? fmt::format("{}@{}", o_.network, o_.resolution) : o_.network;
   HONE_TRY_ASSIGN(Network network, open_network(name));
+  if (o_.classifier_token && !(network.arch && network.arch->family == "meter")) return fail(Code::usage, "is a token of METER's", "network.classifier_token", "network.name is a meter/... then");
   if (network.arch) {
     source_->shape(*network.arch);
+    if (o_.classifier_token) network.arch->options["classifier_token"] = true;
     HONE_TRY_ASSIGN(network.graph, build(*network.arch));
   }
   HONE_TRY_ASSIGN(network.graph, source_->adapt(std::move(network.graph)));
@@ -95,13 +98,17 @@ Status SkipTask::open() {
   if (o_.bandit.skip > n) return fail(Code::usage, fmt::format("{} of {} modules cannot be skipped", o_.bandit.skip, n), "skip.count", fmt::format("hone skip list {}", o_.network));
 
   HONE_TRY_ASSIGN(train::Params backbone, train::Params::of(subnets_.base(), compute_.seed));
+  bool token_given = false;
   if (!o_.weights.empty()) {
     HONE_TRY_ASSIGN(NamedTensors tensors, read_checkpoint(o_.weights));
+    HONE_TRY(source_->agree(o_.weights, tensors));
     start_ranking(tensors);
     HONE_TRY_ASSIGN(const auto report, backbone.load(subnets_.base(), std::move(tensors), /*strict=*/false, /*resize=*/true));
     if (report.loaded.empty()) return fail(Code::invalid, "nothing of the checkpoint fits the network: " + report.text(), o_.weights);
     notes_.push_back(o_.weights + ": " + report.text());
+    token_given = std::ranges::find(report.loaded, "token4classifier") != report.loaded.end();
   }
+  if (!token_given) HONE_TRY(start_classifier_token(backbone, source_->begin_token()));
   if (o_.search) {
     BanditOptions b = o_.bandit;
     const auto epoch = static_cast<double>(source_->steps_per_epoch());
