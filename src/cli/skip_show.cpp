@@ -39,7 +39,7 @@ Result<Outcome> show(Options& o, const TextStyle& style) {
   const size_t n = std::max(set.scores.size(), candidates.size());
   for (size_t i = 0; i < n; ++i) {
     const bool out = std::find(set.set.begin(), set.set.end(), static_cast<int64_t>(i)) != set.set.end();
-    table.rows.push_back({static_cast<int64_t>(i), module(i), std::string(out ? "yes" : ""), i < set.scores.size() ? Cell{set.scores[i]} : Cell{}, i < candidates.size() ? Cell{candidates[i].macs} : Cell{}});
+    table.rows.push_back({static_cast<int64_t>(i), module(i), std::string(out ? "yes" : "no"), i < set.scores.size() ? Cell{set.scores[i]} : Cell{}, i < candidates.size() ? Cell{candidates[i].macs} : Cell{}});
   }
   if (n == 0)
     for (size_t i = 0; i < set.set.size(); ++i) table.rows.push_back({set.set[i], set.modules[i], std::string("yes"), Cell{}, Cell{}});
