@@ -34,8 +34,9 @@ Result<Step> lower_conv(const Lowering& c) {
   const WindowSpec window = WindowSpec::of(c.attrs(), n);
   const auto unpadded = [&] { return std::ranges::all_of(window.begin, [](int64_t p) { return p == 0; }) && std::ranges::all_of(window.end, [](int64_t p) { return p == 0; }); };
   const bool single = c.options().fuse && n == 2 && c.attrs().integer("group", 1) == 1 && ones(window.stride) && unpadded();
-  return Step([single, spec = to_onednn(WindowSpec::of(c.attrs(), n), c), groups = c.attrs().integer("group", 1), own = c.options().fuse && n == 2 && !c.has_input(2)](Frame& f) {
+  return Step([single, window, onednn = to_onednn(window, c), groups = c.attrs().integer("group", 1), own = c.options().fuse && n == 2 && !c.has_input(2)](Frame& f) {
     const Tensor x = f.factor(0), w = f.factor(1);
+    const WindowSpec& spec = x.device().is_cpu() ? onednn : window;
     if (single && has_pointwise(x, w, f[2])) return f.set(0, pointwise(x, w, f[2]));
     if (own && groups == w.size(0) && has_depthwise(x, w)) {
       const WindowSpec::Padding p = spec.padding(x.sizes().slice(2), w.sizes().slice(2));
