@@ -36,7 +36,9 @@ bool add_levels(Report& report, const SupernetStory& s, const CostTable& costs) 
   int64_t steps = 0;
   for (const Event& e : s.events)
     if (const auto level = e.kind == "train" ? value_of(e, "level") : std::nullopt; level && *level > 0) {
-      ++levels[*level].first;
+      // Events hold single precision.
+      const auto same = std::find_if(levels.begin(), levels.end(), [&](const auto& l) { return std::abs(l.first - *level) <= 1e-6 * *level; });
+      ++(same == levels.end() ? levels[*level] : same->second).first;
       ++steps;
     }
   for (const Member& m : s.bank) {

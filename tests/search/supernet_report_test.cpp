@@ -50,7 +50,7 @@ struct SupernetReport : testing::Test {
 TEST_F(SupernetReport, CountsLevelsAndFollowsBanks) {
   const double level = static_cast<double>(s.levels.at[1]) / 1e6;
   for (int64_t step = 10; step <= 50; step += 10) {
-    story.events.push_back({step, "train", {{"loss", 1.0}, {"level", step <= 30 ? level : static_cast<double>(s.levels.at[0]) / 1e6}}});
+    story.events.push_back({step, "train", {{"loss", 1.0}, {"level", static_cast<double>(static_cast<float>(step <= 30 ? level : static_cast<double>(s.levels.at[0]) / 1e6))}}});   // as a tensor holds it
     story.events.push_back({step, "bank", {{"level", level}, {"entries", step / 10}, {"best", -1.0}, {"mean", -1.5}, {"worst", -2.0}, {"mmacs", level}}});
   }
   story.events.push_back({50, "bank", {{"level", level}}});   // incomplete: left out
