@@ -57,7 +57,11 @@ std::string axis_label(const Column& c) { return escape_html(c.label) + (c.unit 
 }  // namespace
 
 std::string grid(const Frame& f, const Axis& ax, const Axis& ay, const Column& x, const Column& y) {
-  const auto ticks = [](const Axis& a, size_t n) { return a.log ? log_ticks(a.low, a.high, n) : linear_ticks(a.low, a.high, n); };
+  // A logarithmic axis too short for two round positions is as good as a linear one.
+  const auto ticks = [](const Axis& a, size_t n) {
+    const std::vector<double> log = a.log ? log_ticks(a.low, a.high, n) : std::vector<double>();
+    return log.size() > 1 ? log : linear_ticks(a.low, a.high, n);
+  };
   std::string out;
   for (double t : ticks(ay, 7))
     out += fmt::format("<line class=\"grid\" x1=\"{:.2f}%\" x2=\"{:.2f}%\" y1=\"{:.1f}\" y2=\"{:.1f}\"/>"
