@@ -107,13 +107,13 @@ def found_table(out):
 def latency_table(out):
     macs, macs_cost = inherited_of(out, "inherited.json")
     latency, latency_cost = inherited_of(out, "latency.json")
-    pairs = sorted(glob.glob(os.path.join(out, "timed", "[0-9]*-[0-9].json")), key=lambda p: float(os.path.basename(p).split("-")[0]))
+    pairs = sorted(((float(parts[0]), int(parts[1]), path) for path in glob.glob(os.path.join(out, "timed", "*.json")) for parts in [stem(path).split("-")] if len(parts) == 2))
     if not pairs or not latency:
         return
     print("found under a MACs limit, and under its predicted time as the limit; measured side by side")
     print(f"{'budget':>8}{'run':>5}  {'limit on':9}{'MMACs':>8}{'predicted':>11}{'measured':>10}{'pred / meas':>13}{'top-1 %':>9}{'time to the first':>26}")
-    for path in pairs:
-        b, run = stem(path).rsplit("-", 1)
+    for _, _, path in pairs:
+        b, run = stem(path).split("-")
         rows = load(path)["rows"]
         predicted = [p["predicted"] for p in load(os.path.join(out, "timed", f"{b}-predicted-{run}.json"))["points"] if p["model"] == "table"][0]
         second = load(os.path.join(out, "search", f"{b}-latency-{run}.json"))["best"]["latency_ms"]
