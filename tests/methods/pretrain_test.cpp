@@ -102,6 +102,18 @@ TEST(Pretrain, AStepIsAFunctionOfItsNumber) {
   }
 }
 
+TEST(Pretrain, FreshLayersAreAsWideAsAskedFor) {
+  PretrainOptions o = small("vilt/tiny-mlm-itm");
+  const auto plain = PretrainTask::make(o, compute(), nullptr);
+  o.init = 0.1;
+  const auto wide = PretrainTask::make(o, compute(), nullptr);
+  ASSERT_TRUE(plain && wide);
+  const auto deviation = [](const auto& task, const char* name) { return task->params().find(name)->tensor.detach().std().template item<double>(); };
+  const char *dense = "vilt.encoder.layer.0.intermediate.dense.weight", *words = "vilt.embeddings.text_embeddings.word_embeddings.weight";
+  EXPECT_NEAR(deviation(*wide, dense) / deviation(*plain, dense), 5, 1e-3);
+  EXPECT_EQ(deviation(*wide, words), deviation(*plain, words));
+}
+
 TEST(Pretrain, RefusesWhatItCannotLearn) {
   EXPECT_EQ(PretrainTask::make(small("vilt/tiny-vqa"), compute(), nullptr).error().code, Code::usage);    // no such heads
   EXPECT_EQ(PretrainTask::make(small("vilt/tiny-nlvr2"), compute(), nullptr).error().code, Code::usage);  // two pictures
@@ -256,6 +268,13 @@ TEST(QuestionData, SplitsShareNoPicture) {
   const auto pictures = [&](int k) { return std::count(place.begin(), place.end(), k); };
   EXPECT_EQ(pictures(1), 16);   // of 160
   EXPECT_EQ(pictures(2), 40);
+  o.kinds = {"colour"};
+  const auto colours = open_question_data(o, 0.1, false);
+  ASSERT_TRUE(colours);
+  for (const char* name : names)
+    for (uint32_t q : colours->split(name)) EXPECT_EQ(colours->set->kinds[colours->set->questions[q].kind], "colour");
+  o.kinds = {"colours"};
+  EXPECT_EQ(open_question_data(o, 0.1, false).error().code, Code::usage);
 }
 
 }  // namespace

@@ -25,6 +25,7 @@ namespace hone::methods {
 struct PretrainOptions {
   std::string network, weights;
   QuestionTrainOptions questions;
+  double init = 0;                             // deviation of fresh dense layers; 0: the network's own
   double mask = 0.15;                          // share of the words that are hidden
   double words_weight = 1, matching_weight = 1;
 };

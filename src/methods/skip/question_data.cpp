@@ -44,7 +44,15 @@ Status split_by_picture(QuestionSet& set, const QuestionTrainOptions& o, double 
   const Shuffle order(n, 0x686f6c64);
   for (uint64_t i = 0; i < std::min(n, held_pictures + val_pictures); ++i) place[pictures[order(i)]] = i < held_pictures ? held : validation;
   QuestionSet::Split parts[3] = {{"learnt", {}}, {"held", {}}, {"validation", {}}};
+  const auto wanted = [&](const Question& q) { return o.kinds.empty() || std::ranges::find(o.kinds, set.kinds[q.kind]) != o.kinds.end(); };
+  for (const std::string& kind : o.kinds)
+    if (std::ranges::find(set.kinds, kind) == set.kinds.end()) {
+      std::string there;
+      for (const std::string& k : set.kinds) there += (there.empty() ? "" : ", ") + k;
+      return fail(Code::usage, fmt::format("has no questions of kind '{}'", kind), "questions.kinds", "it has: " + there);
+    }
   for (uint32_t q : split->questions) {
+    if (!wanted(set.questions[q])) continue;
     uint8_t to = place[set.questions[q].images[0]];
     if (set.images_per_question > 1) to = std::max(to, place[set.questions[q].images[1]]);
     parts[to].questions.push_back(q);
@@ -96,6 +104,7 @@ QuestionTrainOptions read_questions(Recipe& r, bool needed) {
   q.train = r.text("questions.train", "train", "their split to train on");
   q.val = r.text("questions.val", "val", "their split to validate on");
   q.val_share = r.real("questions.val_share", 0, "share of the training pictures to validate on instead, for sets without such a split", 0, 0.9);
+  q.kinds = r.texts("questions.kinds", {}, "kinds of question to learn and validate with, as hone data questions lists them; empty: all");
   q.images = r.integer("questions.images", 1000, "procedural: pictures to draw", 10, 1 << 24);
   q.tokenizer = r.text("questions.tokenizer", "", "vocabulary files of the network's text encoder; empty: that of the run that network.weights names, or WordPiece learnt from the training texts");
   q.answers = r.text("questions.answers", "", "labels of a trained head in its order: one a line, or a config.json; empty: as the data have them");

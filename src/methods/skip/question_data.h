@@ -22,6 +22,7 @@ namespace hone::methods {
 struct QuestionTrainOptions {
   std::string path;                 // "procedural", or a folder as in data/question_sets.h
   std::string train = "train", val = "val";
+  std::vector<std::string> kinds;   // of questions, that are learnt from and validated on; empty: all
   double val_share = 0;             // above 0: of the pictures of `train`, validated on instead of `val`
   std::string tokenizer;            // vocabulary files; empty: WordPiece learnt from the training texts
   std::string answers;              // labels of a trained head, in its order; empty: from the data
