@@ -26,7 +26,7 @@ PretrainOptions read_pretrain_options(Recipe& r) {
   PretrainOptions o;
   o.network = r.text("network.name", "vilt/tiny-mlm-itm", "a network with heads for words and matching: name, arch.toml or .hone");
   o.weights = r.text("network.weights", "", "checkpoint or run to begin from; empty: fresh weights");
-  o.init = r.real("network.init", 0, "standard deviation of fresh dense layers; 0: the network's own, 0.02, which suits widths of several hundred. Narrow ones learn sooner with about 1 / sqrt(width)", 0, 1);
+  o.init = r.real("network.init", 0, "standard deviation of fresh dense layers; 0: the network's own, 0.02, which suits widths of several hundred", 0, 1);
   o.mask = r.real("pretrain.mask", 0.15, "share of a text's words that are hidden: 80 % as the mask token, 10 % as another one, 10 % as they are", 0.01, 0.9);
   o.words_weight = r.real("pretrain.words", 1, "weight of the loss of hidden words", 0);
   o.matching_weight = r.real("pretrain.matching", 1, "weight of the loss of image-text matching", 0);

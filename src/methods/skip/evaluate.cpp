@@ -169,7 +169,7 @@ Result<Report> skip_report(const std::vector<SkipEvaluation>& runs, const std::v
     report.parts.push_back(Facts{"retrieval", "Retrieval over all pairs", {{"pictures", "pictures", first.pictures, Unit::count}, {"captions", "captions", first.examples, Unit::count},
                                                                           {"encoded_macs", "MACs of one picture and one caption, once each", first.encoded_macs, Unit::count}, {"pair_macs", "MACs of a pair", first.pair_macs, Unit::count}}});
   const bool timed = ms.size() == runs.size();
-  const uint8_t if_timed = timed ? kAll : uint8_t{0}, data = kJson | kCsv;
+  const uint8_t if_timed = timed ? uint8_t{kAll} : uint8_t{0}, data = kJson | kCsv;
   Table methods{"methods", "By method",
                 {{"method", "method"}, {"runs", "runs", Unit::count}, {"score", measure, Unit::share, true}, {"deviation", "+- runs", Unit::share}, {"adapters", "in adapters", Unit::count}, {"trained", "trained", Unit::count},
                  {"macs", "MACs", Unit::count}, {"percent", "to the backbone", Unit::percent}, {"ms", "time", Unit::milliseconds, false, if_timed}, {"skipped", "left out", Unit::count}, {"seconds", "training, s", Unit::none},
