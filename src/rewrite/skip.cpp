@@ -191,17 +191,24 @@ std::set<ValueId> parameters_of(const Graph& g, const std::vector<NodeId>& nodes
 // The module as a candidate: one run of it, or several of the same parameters.
 std::optional<SkipCandidate> candidate(const GraphFacts& facts, std::string module, const std::vector<NodeId>& nodes, bool context) {
   SkipCandidate c{.module = std::move(module)};
-  if (auto whole = pass_of(facts, nodes, context)) {
+  if (auto whole = whole_pass(facts, nodes, context)) {
     c.passes.push_back(std::move(*whole));
     return c;
   }
+  // Several runs come before a run without what others read: to one run the nodes of another look like that.
   const auto pieces = parts(facts, nodes);
-  if (pieces.size() < 2) return std::nullopt;
   for (const auto& piece : pieces) {
-    auto pass = pass_of(facts, piece, context);
-    if (!pass || parameters_of(facts.graph, piece) != parameters_of(facts.graph, pieces[0])) return std::nullopt;
+    auto pass = pieces.size() < 2 ? std::nullopt : pass_of(facts, piece, context);
+    if (!pass || parameters_of(facts.graph, piece) != parameters_of(facts.graph, pieces[0])) {
+      c.passes.clear();
+      break;
+    }
     c.passes.push_back(std::move(*pass));
   }
+  if (!c.passes.empty()) return c;
+  auto rest = pass_of(facts, nodes, context);
+  if (!rest) return std::nullopt;
+  c.passes.push_back(std::move(*rest));
   return c;
 }
 

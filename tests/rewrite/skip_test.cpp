@@ -79,6 +79,17 @@ TEST(Skip, CandidatesOfAResNetAreItsBlocksThatKeepTheShape) {
   EXPECT_EQ(c->front().module, "layer1.1");
 }
 
+// NLVR2 shows two pictures: every layer runs once a picture, and both runs are left out together.
+TEST(Skip, LayersThatRunTwiceHaveTwoPasses) {
+  for (const char* net : {"meter/tiny-nlvr2", "vilt/tiny-nlvr2"}) {
+    const auto arch = find_arch(net);
+    ASSERT_TRUE(arch);
+    const auto candidates = skip_candidates(*build(*arch));
+    ASSERT_TRUE(candidates) << candidates.error().text();
+    for (const SkipCandidate& c : *candidates) EXPECT_EQ(c.passes.size(), 2u) << net << " " << c.module;
+  }
+}
+
 TEST(Skip, ErrorsHelp) {
   const Graph g = network("timm/resnet50");
   EXPECT_EQ(skip_candidates(g, "both").error().code, Code::usage);
