@@ -18,9 +18,9 @@ h2{font-size:18px;margin:36px 0 10px}
 .sub{color:var(--soft);margin:4px 0 0;overflow-wrap:anywhere}
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:22px 0 0;padding:0}
 .cards div,.box{background:var(--card);border:1px solid var(--line);border-radius:10px}
-.cards div{padding:12px 14px}
+.cards div{padding:12px 14px;min-width:0}
 .cards dt{color:var(--soft);font-size:13px}
-.cards dd{margin:0;font-size:24px;font-weight:650;line-height:1.25;font-variant-numeric:tabular-nums}
+.cards dd{margin:0;overflow-wrap:anywhere;font-size:24px;font-weight:650;line-height:1.25;font-variant-numeric:tabular-nums}
 .cards dd small{display:block;font-size:12px;font-weight:400;color:var(--soft);line-height:1.45}
 dl.facts{display:grid;grid-template-columns:max-content 1fr;gap:4px 18px;margin:0}
 dl.facts dt{color:var(--soft)}
