@@ -6,41 +6,19 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <map>
 
 #include "data/shuffle.h"
 #include "methods/supernet/conflict.h"
 #include "methods/supernet/open.h"
 #include "run/progress.h"
+#include "run/repeats.h"
 
 namespace hone::methods {
 
 namespace {
 
 enum Purpose : uint64_t { kMembers = 0x7c01, kConflict };
-
-struct Spread {
-  int64_t n = 0;
-  double mean = 0, deviation = 0;   // of the sample; 0 for one value
-};
-Spread spread(const std::vector<double>& values) {
-  Spread s{static_cast<int64_t>(values.size()), 0, 0};
-  for (const double v : values) s.mean += v / static_cast<double>(values.size());
-  for (const double v : values) s.deviation += (v - s.mean) * (v - s.mean);
-  s.deviation = values.size() > 1 ? std::sqrt(s.deviation / static_cast<double>(values.size() - 1)) : 0;
-  return s;
-}
-
-// "runs/walk-2" -> "walk": the method of a run whose name ends in its seed.
-std::string method_of(const std::string& run) {
-  std::filesystem::path path(run);
-  if (path.filename().empty()) path = path.parent_path();
-  std::string name = path.filename().string();
-  const size_t dash = name.rfind('-');
-  if (dash != std::string::npos && dash > 0 && dash + 1 < name.size() && name.find_first_not_of("0123456789", dash + 1) == std::string::npos) name.resize(dash);
-  return name;
-}
 
 double mega(double v) { return v / 1e6; }
 
@@ -116,7 +94,7 @@ Result<Report> accuracy_of_named(const SupernetEvalRequest& request) {
   if (request.runs.size() > 1) {
     Table means{"over_runs", "Over the runs", {{"arch", "member"}, {"mmacs", "MMACs"}, {"runs", "runs", Unit::count}, {"top1", "top-1", Unit::share}, {"deviation", "+-", Unit::share}}, {}};
     for (size_t i = 0; i < accuracy.size(); ++i) {
-      const Spread a = spread(accuracy[i]);
+      const Spread a = spread_of(accuracy[i]);
       means.rows.push_back({request.archs[i], cost[i], a.n, a.mean, a.deviation});
     }
     report.parts.push_back(std::move(means));
@@ -167,14 +145,14 @@ Result<Report> supernet_accuracy(const SupernetEvalRequest& request) {
         images = score.images;
         progress.step(++done, {});
       }
-      cell.accuracy.push_back(spread(accuracy).mean);
-      cell.loss.push_back(spread(loss).mean);
+      cell.accuracy.push_back(spread_of(accuracy).mean);
+      cell.loss.push_back(spread_of(loss).mean);
       cell.best = std::max(cell.best, *std::max_element(accuracy.begin(), accuracy.end()));
       if (i == 0 || i + 1 == groups.size()) continue;   // the ends of the range are no levels
       level_accuracy.push_back(cell.accuracy.back());
       level_loss.push_back(cell.loss.back());
     }
-    by_run.rows.push_back({run, method, spread(level_accuracy).mean, spread(level_loss).mean});
+    by_run.rows.push_back({run, method, spread_of(level_accuracy).mean, spread_of(level_loss).mean});
   }
   Report report;
   report.command = "supernet eval";
@@ -191,7 +169,7 @@ Result<Report> supernet_accuracy(const SupernetEvalRequest& request) {
     std::vector<double> over_levels;
     for (size_t i = 0; i < groups.size(); ++i) {
       const Cell& cell = cells[{method, i}];
-      const Spread a = spread(cell.accuracy), l = spread(cell.loss);
+      const Spread a = spread_of(cell.accuracy), l = spread_of(cell.loss);
       table.rows.push_back({method, groups[i].name, groups[i].cost, static_cast<int64_t>(groups[i].members.size()), a.n, a.mean, a.deviation, cell.best, l.mean, a.mean - a.deviation, a.mean + a.deviation});
       if (i > 0 && i + 1 < groups.size()) {
         over_levels.resize(cell.accuracy.size());
@@ -199,7 +177,7 @@ Result<Report> supernet_accuracy(const SupernetEvalRequest& request) {
       }
     }
     if (over_levels.empty()) continue;
-    const Spread s = spread(over_levels);
+    const Spread s = spread_of(over_levels);
     means.rows.push_back({method, s.n, s.mean, s.deviation});
   }
   Chart chart;
@@ -325,7 +303,7 @@ Result<Report> supernet_conflict(const SupernetConflictRequest& request) {
         differences.push_back(std::abs(subjects[p.a].cost - subjects[p.b].cost));
         below += p.cosine < 0;
       }
-      return std::tuple{spread(cosines), spread(negatives).mean, spread(differences).mean, cosines.empty() ? 0 : below / static_cast<double>(cosines.size())};
+      return std::tuple{spread_of(cosines), spread_of(negatives).mean, spread_of(differences).mean, cosines.empty() ? 0 : below / static_cast<double>(cosines.size())};
     };
     const double top = mega(static_cast<double>(sampler.levels().back()));
     for (size_t i = 0; i + 1 < std::size(kEdges); ++i) {
@@ -350,7 +328,7 @@ Result<Report> supernet_conflict(const SupernetConflictRequest& request) {
         if (a.level == b.level) near.push_back(p.parts[i]);
         if (std::max(a.level, b.level) + 1 == sampler.levels().size() && std::min(a.level, b.level) == 0) far.push_back(p.parts[i]);
       }
-      stages.rows.push_back({run, names[i], spread(near).mean, spread(far).mean});
+      stages.rows.push_back({run, names[i], spread_of(near).mean, spread_of(far).mean});
     }
   }
   Chart chart;
