@@ -376,6 +376,13 @@ std::vector<std::string> Recipe::texts(std::string_view key, std::vector<std::st
   return state_->ask(key, std::move(fallback), about, "a list of texts", [](const auto&) { return Status(); });
 }
 
+std::vector<std::string> Recipe::files(std::string_view key, std::string_view about) {
+  if (const toml::node* node = find(state_->root, key); node && node->is_array()) return texts(key, {}, about);
+  std::vector<std::string> one = {text(key, "", about)};
+  if (one[0].empty()) one.clear();
+  return one;
+}
+
 int64_t Recipe::tables(std::string_view key) {
   if (const auto known = state_->arrays.find(key); known != state_->arrays.end()) return known->second;
   const toml::node* node = find(state_->root, key);

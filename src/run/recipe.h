@@ -33,6 +33,8 @@ class Recipe {
   std::vector<int64_t> integers(std::string_view key, std::vector<int64_t> fallback, std::string_view about);
   std::vector<double> reals(std::string_view key, std::vector<double> fallback, std::string_view about);
   std::vector<std::string> texts(std::string_view key, std::vector<std::string> fallback, std::string_view about);
+  // One text or a list of texts, as the recipe has it; none where the text is empty.
+  std::vector<std::string> files(std::string_view key, std::string_view about);
   // Tables of an array "[[group]]": how many there are; values are asked for as "group.0.lr".
   int64_t tables(std::string_view key);
   // Whether the recipe itself has this key or table (defaults do not count). Ask it of tables that switch a part on; a

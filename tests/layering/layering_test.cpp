@@ -89,6 +89,21 @@ TEST(Layering, ARoomUsesOnlyRoomsAboveIt) {
   }
 }
 
+// Methods stand side by side; what two of them need is in a third.
+TEST(Layering, MethodsUseOnlyWhatTheyAreBuiltOn) {
+  const std::map<std::string, std::set<std::string>> uses = {{"canvas", {"distil"}}, {"distil", {"canvas"}}, {"pretrain", {"questions"}}, {"questions", {}}, {"skip", {"distil", "questions"}}, {"supernet", {}}};
+  for (const Source& s : sources("src/methods")) {
+    if (s.path.find('/', 12) == std::string::npos) continue;  // src/methods/FILE: all of them
+    const std::string method = s.path.substr(12, s.path.find('/', 12) - 12);
+    ASSERT_TRUE(uses.count(method)) << s.path << ": a method that this test does not know";
+    for (const Include& i : s.includes) {
+      if (!i.quoted || !starts_with(i.path, "methods/") || i.path.find('/', 8) == std::string::npos) continue;
+      const std::string used = i.path.substr(8, i.path.find('/', 8) - 8);
+      EXPECT_TRUE(used == method || uses.at(method).count(used)) << s.path << ":" << i.line << ": " << i.path;
+    }
+  }
+}
+
 TEST(Layering, HeavyLibrariesStayWhereTheyBelong) {
   // Start of an include -> where it may stand.
   const std::map<std::string, std::vector<std::string>> allowed = {

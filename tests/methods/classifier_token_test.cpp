@@ -24,15 +24,10 @@ SkipOptions options() {
   o.questions.val_batch = 4;
   return o;
 }
-train::Compute compute() {
-  train::Compute c;
-  c.threads = 1;
-  c.seed = 5;
-  return c;
-}
+const train::Compute kCompute{.threads = 1, .seed = 5};
 
 TEST(ClassifierToken, StartsAsTheEmbeddingOfTheFirstTokenAndIsTrained) {
-  auto task = SkipTask::make(options(), compute(), nullptr);
+  auto task = SkipTask::make(options(), kCompute, nullptr);
   ASSERT_TRUE(task) << task.error().text();
   const train::Params& p = (*task)->params();
   const auto* token = p.find("token4classifier");
@@ -53,8 +48,8 @@ TEST(ClassifierToken, StartsAsTheEmbeddingOfTheFirstTokenAndIsTrained) {
   const std::string path = testing::TempDir() + "/token.safetensors";
   ASSERT_TRUE(write_safetensors(file, path, true));
   SkipOptions o = options();
-  o.weights = path;
-  auto again = SkipTask::make(o, compute(), nullptr);
+  o.weights = {path};
+  auto again = SkipTask::make(o, kCompute, nullptr);
   ASSERT_TRUE(again) << again.error().text();
   EXPECT_TRUE((*again)->params().find("token4classifier")->tensor.eq(0.25).all().item<bool>());
   std::filesystem::remove(path);
@@ -63,7 +58,7 @@ TEST(ClassifierToken, StartsAsTheEmbeddingOfTheFirstTokenAndIsTrained) {
 TEST(ClassifierToken, IsMetersOwn) {
   SkipOptions o = options();
   o.network = "vilt/tiny-vqa";
-  const auto task = SkipTask::make(o, compute(), nullptr);
+  const auto task = SkipTask::make(o, kCompute, nullptr);
   ASSERT_FALSE(task);
   EXPECT_EQ(task.error().code, Code::usage);
   EXPECT_EQ(task.error().where, "network.classifier_token");

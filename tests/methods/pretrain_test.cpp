@@ -12,6 +12,7 @@
 #include "data/shuffle.h"
 #include "formats/checkpoint.h"
 #include "methods/pretrain/masking.h"
+#include "methods/questions/start.h"
 #include "methods/skip/evaluate.h"
 #include "methods/tasks.h"
 
@@ -29,12 +30,7 @@ PretrainOptions small(const std::string& network) {
   o.questions.val_batch = 8;
   return o;
 }
-train::Compute compute() {
-  train::Compute c;
-  c.threads = 1;
-  c.seed = 3;
-  return c;
-}
+const train::Compute kCompute{.threads = 1, .seed = 3};
 
 TEST(Masking, HidesTheShareThatWasAskedForAndNoSpecialToken) {
   const auto data = open_question_data(small("").questions, 0, true);
@@ -77,7 +73,7 @@ TEST(Masking, HidesTheShareThatWasAskedForAndNoSpecialToken) {
 
 TEST(Pretrain, AStepIsAFunctionOfItsNumber) {
   for (const char* net : {"vilt/tiny-mlm-itm", "meter/tiny-mlm-itm"}) {
-    auto one = PretrainTask::make(small(net), compute(), nullptr), other = PretrainTask::make(small(net), compute(), nullptr);
+    auto one = PretrainTask::make(small(net), kCompute, nullptr), other = PretrainTask::make(small(net), kCompute, nullptr);
     ASSERT_TRUE(one) << one.error().text();
     ASSERT_TRUE(other);
     at::Tensor losses[5];
@@ -104,9 +100,9 @@ TEST(Pretrain, AStepIsAFunctionOfItsNumber) {
 
 TEST(Pretrain, FreshLayersAreAsWideAsAskedFor) {
   PretrainOptions o = small("vilt/tiny-mlm-itm");
-  const auto plain = PretrainTask::make(o, compute(), nullptr);
+  const auto plain = PretrainTask::make(o, kCompute, nullptr);
   o.init = 0.1;
-  const auto wide = PretrainTask::make(o, compute(), nullptr);
+  const auto wide = PretrainTask::make(o, kCompute, nullptr);
   ASSERT_TRUE(plain && wide);
   const auto deviation = [](const auto& task, const char* name) { return task->params().find(name)->tensor.detach().std().template item<double>(); };
   const char *dense = "vilt.encoder.layer.0.intermediate.dense.weight", *words = "vilt.embeddings.text_embeddings.word_embeddings.weight";
@@ -115,8 +111,8 @@ TEST(Pretrain, FreshLayersAreAsWideAsAskedFor) {
 }
 
 TEST(Pretrain, RefusesWhatItCannotLearn) {
-  EXPECT_EQ(PretrainTask::make(small("vilt/tiny-vqa"), compute(), nullptr).error().code, Code::usage);    // no such heads
-  EXPECT_EQ(PretrainTask::make(small("vilt/tiny-nlvr2"), compute(), nullptr).error().code, Code::usage);  // two pictures
+  EXPECT_EQ(PretrainTask::make(small("vilt/tiny-vqa"), kCompute, nullptr).error().code, Code::usage);    // no such heads
+  EXPECT_EQ(PretrainTask::make(small("vilt/tiny-nlvr2"), kCompute, nullptr).error().code, Code::usage);  // two pictures
 }
 
 constexpr const char* kPretrain = R"(
@@ -233,17 +229,18 @@ TEST_F(PretrainRuns, AVocabularyThatIsNotTheWeightsIsRefused) {
   if (!fs::exists(folder + "pre/vocab.txt")) {
     ASSERT_TRUE(run("pretrain", "pre", {"train.epochs=1"}));
   }
-  std::string weights = folder + "pre", tokenizer;
-  ASSERT_TRUE(use_weights_of_run(weights, tokenizer));
-  EXPECT_EQ(weights, folder + "pre/checkpoints/best.safetensors");
+  std::vector<std::string> weights = {folder + "pre"};
+  std::string tokenizer;
+  ASSERT_TRUE(use_weights_of_runs(weights, tokenizer));
+  EXPECT_EQ(weights, std::vector<std::string>{folder + "pre/checkpoints/best.safetensors"});
   EXPECT_EQ(tokenizer, folder + "pre/vocab.txt");
   fs::create_directories(folder + "other");
   const std::string own = *read_file(folder + "pre/vocab.txt");
   std::ofstream(folder + "other/vocab.txt") << own << "another\n";
   tokenizer = folder + "other/vocab.txt";
-  EXPECT_EQ(use_weights_of_run(weights, tokenizer).error().code, Code::usage);
+  EXPECT_EQ(use_weights_of_runs(weights, tokenizer).error().code, Code::usage);
   tokenizer = folder + "pre/vocab.txt";
-  EXPECT_TRUE(use_weights_of_run(weights, tokenizer));
+  EXPECT_TRUE(use_weights_of_runs(weights, tokenizer));
 }
 
 // Splits by picture: nothing that is validated on or kept for rewards is learnt from, whatever the seed.

@@ -58,12 +58,7 @@ struct Captions : ::testing::Test {
     o.questions.val_batch = 8;
     return o;
   }
-  static train::Compute compute() {
-    train::Compute c;
-    c.threads = 1;
-    c.seed = 2;
-    return c;
-  }
+  inline static const train::Compute kCompute{.threads = 1, .seed = 2};
 };
 std::string Captions::folder;
 
@@ -71,7 +66,7 @@ TEST_F(Captions, CachedEncodingsGiveTheSameScores) {
   for (const char* net : {"vilt/tiny-retrieval", "meter/tiny-retrieval"}) {
     SkipOptions o = options(net);
     o.set = "1";
-    auto task = SkipTask::make(o, compute(), nullptr);
+    auto task = SkipTask::make(o, kCompute, nullptr);
     ASSERT_TRUE(task) << task.error().text();
     const auto graph = (*task)->subnets().graph((*task)->set(), 1);
     const auto pairs = (*task)->source().pairs("test");
@@ -128,20 +123,20 @@ lr = 0.001
   // Without a second output there is nothing to learn matching from.
   SkipOptions o = options("meter/tiny-vqa");
   o.matching_weight = 1;
-  EXPECT_EQ(SkipTask::make(o, compute(), nullptr).error().code, Code::usage);
+  EXPECT_EQ(SkipTask::make(o, kCompute, nullptr).error().code, Code::usage);
 }
 
 // The head that ranks begins as the "match" row of image-text matching.
 TEST_F(Captions, RankingBeginsAsMatching) {
   SkipOptions o = options("vilt/tiny-retrieval");
-  const auto random = SkipTask::make(o, compute(), nullptr);
+  const auto random = SkipTask::make(o, kCompute, nullptr);
   ASSERT_TRUE(random) << random.error().text();
   NamedTensors tensors;
   for (auto& [name, tensor] : (*random)->params().save())
     if (name.find("rank_output") == std::string::npos) tensors.emplace_back(name, tensor);
   ASSERT_TRUE(write_safetensors({std::move(tensors), {}, {}}, folder + "matching.safetensors", true));
-  o.weights = folder + "matching.safetensors";
-  auto c = compute();
+  o.weights = {folder + "matching.safetensors"};
+  auto c = kCompute;
   c.seed = 9;
   const auto task = SkipTask::make(o, c, nullptr);
   ASSERT_TRUE(task) << task.error().text();

@@ -156,12 +156,7 @@ SkipOptions small_search() {
   o.pictures.augment.crop = Crop::stretch;
   return o;
 }
-train::Compute compute() {
-  train::Compute c;
-  c.threads = 1;
-  c.seed = 5;
-  return c;
-}
+const train::Compute kCompute{.threads = 1, .seed = 5};
 
 // One plain step of gradient descent on what is trained.
 void descend(SkipTask& task, const train::Losses& losses) {
@@ -175,7 +170,7 @@ void descend(SkipTask& task, const train::Losses& losses) {
 }
 
 TEST(SkipTask, OnlyAdaptersAndTheClassifierMove) {
-  auto task = SkipTask::make(small_search(), compute(), nullptr);
+  auto task = SkipTask::make(small_search(), kCompute, nullptr);
   ASSERT_TRUE(task) << task.error().text();
   int64_t trained = 0;
   for (const auto& e : (*task)->params().entries()) {
@@ -189,7 +184,7 @@ TEST(SkipTask, OnlyAdaptersAndTheClassifierMove) {
 TEST(SkipTask, RanksHoldTheSameScores) {
   SkipOptions o = small_search();
   o.network = "timm/resnet18";  // tells sub-networks apart before it is trained
-  auto one = *SkipTask::make(o, compute(), nullptr), first = *SkipTask::make(o, compute(), nullptr), second = *SkipTask::make(o, compute(), nullptr);
+  auto one = *SkipTask::make(o, kCompute, nullptr), first = *SkipTask::make(o, kCompute, nullptr), second = *SkipTask::make(o, kCompute, nullptr);
   for (int64_t step = 0; step < 8; ++step) {
     ASSERT_TRUE(one->forward(step, 0, 2));
     ASSERT_TRUE(one->forward(step, 1, 2));
@@ -202,8 +197,8 @@ TEST(SkipTask, RanksHoldTheSameScores) {
 }
 
 TEST(SkipTask, GoesOnAsIfItHadNotStopped) {
-  auto whole = *SkipTask::make(small_search(), compute(), nullptr);
-  auto before = *SkipTask::make(small_search(), compute(), nullptr), after = *SkipTask::make(small_search(), compute(), nullptr);
+  auto whole = *SkipTask::make(small_search(), kCompute, nullptr);
+  auto before = *SkipTask::make(small_search(), kCompute, nullptr), after = *SkipTask::make(small_search(), kCompute, nullptr);
   for (int64_t step = 0; step < 12; ++step) {
     if (step == 7) {
       ASSERT_TRUE(after->load(before->save()));
@@ -226,7 +221,7 @@ TEST(SkipTask, TrainingHoldsNothingOfWhatIsLeftOut) {
   SkipOptions o = small_search();
   o.search = false;
   o.set = "1,3";
-  auto task = SkipTask::make(o, compute(), nullptr);
+  auto task = SkipTask::make(o, kCompute, nullptr);
   ASSERT_TRUE(task) << task.error().text();
   const std::string module = (*task)->subnets().candidates()[1].module;
   for (const auto& e : (*task)->params().entries()) EXPECT_FALSE(e.name.starts_with(module + ".conv")) << e.name;
@@ -236,13 +231,13 @@ TEST(SkipTask, TrainingHoldsNothingOfWhatIsLeftOut) {
   auto metrics = (*task)->validate((*task)->params());
   ASSERT_TRUE(metrics) << metrics.error().text();
   o.set = "99";
-  EXPECT_EQ(SkipTask::make(o, compute(), nullptr).error().code, Code::usage);
+  EXPECT_EQ(SkipTask::make(o, kCompute, nullptr).error().code, Code::usage);
   o.set = "";
   o.bandit.skip = 99;
-  EXPECT_EQ(SkipTask::make(o, compute(), nullptr).error().code, Code::usage);
+  EXPECT_EQ(SkipTask::make(o, kCompute, nullptr).error().code, Code::usage);
   o.bandit.skip = 1;
   o.trainable = {"nothing.*"};
-  EXPECT_EQ(SkipTask::make(o, compute(), nullptr).error().code, Code::usage);
+  EXPECT_EQ(SkipTask::make(o, kCompute, nullptr).error().code, Code::usage);
 }
 
 // Rows 0 and 2 show one photo: for either, the other's is no wrong answer.
@@ -270,11 +265,11 @@ TEST(SkipTask, SketchesFindTheirPhotos) {
   o.sketches.data.validation = 0.2;
   o.sketches.style.mean = o.sketches.style.deviation = {0.5, 0.5, 0.5};
   o.sketches.batch = 8;
-  auto task = SkipTask::make(o, compute(), nullptr);
+  auto task = SkipTask::make(o, kCompute, nullptr);
   ASSERT_TRUE(task) << task.error().text();
   const auto counts = (*task)->data()[0].counts;
   EXPECT_GT(counts.at("held sketches"), 0);
-  const auto again = SkipTask::make(o, compute(), nullptr);
+  const auto again = SkipTask::make(o, kCompute, nullptr);
   for (int64_t step = 0; step < 4; ++step) {
     auto a = (*task)->forward(step, 0, 1), b = (*again)->forward(step, 0, 1);
     ASSERT_TRUE(a && b) << a.error().text();
@@ -295,7 +290,7 @@ TEST(SkipTask, SketchesFindTheirPhotos) {
   EXPECT_GE(answers->measures[3].second, 1.0 / static_cast<double>(g.photos));
   EXPECT_EQ((*task)->source().size("nothing").error().code, Code::not_found);
   o.sketches.batch = 1000;
-  EXPECT_EQ(SkipTask::make(o, compute(), nullptr).error().code, Code::usage);
+  EXPECT_EQ(SkipTask::make(o, kCompute, nullptr).error().code, Code::usage);
 }
 
 TEST(SkipTask, QuestionsAboutPictures) {
@@ -308,7 +303,7 @@ TEST(SkipTask, QuestionsAboutPictures) {
     o.questions.images = 40;
     o.questions.batch = 8;
     o.questions.val_batch = 8;
-    auto one = SkipTask::make(o, compute(), nullptr), other = SkipTask::make(o, compute(), nullptr);
+    auto one = SkipTask::make(o, kCompute, nullptr), other = SkipTask::make(o, kCompute, nullptr);
     ASSERT_TRUE(one) << one.error().text();
     for (const auto& e : (*one)->params().entries()) {
       if (e.name.find("encoder.layer") != std::string::npos && !is_adapter(e.name)) {
@@ -333,7 +328,7 @@ TEST(SkipTask, QuestionsAboutPictures) {
   o.network = "vilt/tiny-nlvr2";
   o.questions.path = "procedural";
   o.questions.images = 40;
-  EXPECT_EQ(SkipTask::make(o, compute(), nullptr).error().code, Code::usage);  // two pictures, the questions have one
+  EXPECT_EQ(SkipTask::make(o, kCompute, nullptr).error().code, Code::usage);  // two pictures, the questions have one
 }
 
 TEST(SkipTask, OtherMethodsChooseOnTheSameSupernet) {
@@ -342,7 +337,7 @@ TEST(SkipTask, OtherMethodsChooseOnTheSameSupernet) {
     o.method = method;
     o.bandit.skip = 2;
     o.choose_batches = 1;
-    auto task = SkipTask::make(o, compute(), nullptr);
+    auto task = SkipTask::make(o, kCompute, nullptr);
     ASSERT_TRUE(task) << task.error().text();
     const auto set = (*task)->chosen((*task)->params());
     ASSERT_TRUE(set) << set.error().text();

@@ -97,6 +97,22 @@ TEST(Recipe, KindsAndRangesAreChecked) {
   EXPECT_FALSE(twice.finish());
 }
 
+TEST(Recipe, FilesAreOneTextOrAList) {
+  const std::vector<std::string> two = {"a", "b"};
+  Recipe r = parse("one = \"a\"\nlist = [\"a\", \"b\"]\nempty = \"\"\nnumber = 1\nnumbers = [1]\n");
+  EXPECT_EQ(r.files("one", ""), std::vector<std::string>{"a"});
+  EXPECT_EQ(r.files("list", ""), two);
+  EXPECT_TRUE(r.files("empty", "").empty());
+  EXPECT_TRUE(r.files("none", "").empty());
+  ASSERT_TRUE(r.frozen().find("one = \"a\"\n") != std::string::npos && r.frozen().find("none = \"\"\n") != std::string::npos) << r.frozen();
+  Recipe again = parse(r.frozen(), {"one=[\"a\", \"b\"]"});
+  EXPECT_EQ(again.files("one", ""), two);
+  EXPECT_EQ(again.files("list", ""), two);
+  r.files("number", ""), r.files("numbers", "");
+  const std::string text = r.finish().error().text();
+  for (const char* part : {"number: is 1, expected text", "numbers: is a list, expected a list of texts"}) EXPECT_NE(text.find(part), text.npos) << text;
+}
+
 TEST(Recipe, SettingsWin) {
   Recipe r = parse("[optimiser]\nlr = 1.0\n[[group]]\nlr = 1\n",
                    {"optimiser.lr=0.25", "optimiser.kind=sgd", "data.path=/a b/c=d", "group.0.lr=4", "list=[1, 2]", "on=true", "quoted=\"x\"", "date=2024-01-01", "empty="});

@@ -6,9 +6,9 @@
 #include <algorithm>
 
 #include "data/shuffle.h"
-#include "formats/checkpoint.h"
 #include "ir/infer.h"
 #include "methods/pretrain/masking.h"
+#include "methods/questions/start.h"
 #include "zoo/catalog.h"
 
 namespace hone::methods {
@@ -25,7 +25,7 @@ double right(const at::Tensor& logits, const at::Tensor& labels) { return logits
 PretrainOptions read_pretrain_options(Recipe& r) {
   PretrainOptions o;
   o.network = r.text("network.name", "vilt/tiny-mlm-itm", "a network with heads for words and matching: name, arch.toml or .hone");
-  o.weights = r.text("network.weights", "", "checkpoint or run to begin from; empty: fresh weights");
+  o.weights = r.files("network.weights", "checkpoint or run to begin from; a list: checkpoints that each hold a part of the network; empty: fresh weights");
   o.init = r.real("network.init", 0, "standard deviation of fresh dense layers; 0: the network's own, 0.02, which suits widths of several hundred", 0, 1);
   o.mask = r.real("pretrain.mask", 0.15, "share of a text's words that are hidden: 80 % as the mask token, 10 % as another one, 10 % as they are", 0.01, 0.9);
   o.words_weight = r.real("pretrain.words", 1, "weight of the loss of hidden words", 0);
@@ -45,7 +45,7 @@ Result<std::unique_ptr<PretrainTask>> PretrainTask::make(const PretrainOptions& 
 }
 
 Status PretrainTask::open() {
-  HONE_TRY(use_weights_of_run(o_.weights, o_.questions.tokenizer));
+  HONE_TRY(use_weights_of_runs(o_.weights, o_.questions.tokenizer));
   HONE_TRY_ASSIGN(data_, open_question_data(o_.questions, 0, true));
   if (data_.tokenizer->special().mask < 0) return fail(Code::usage, "has no mask token", o_.questions.tokenizer, "masked words need a vocabulary with one");
   HONE_TRY_ASSIGN(Network network, open_network(o_.network));
@@ -70,10 +70,8 @@ Status PretrainTask::open() {
   if (words_ < 0 && matching_ < 0) return fail(Code::usage, "nothing is learnt", "pretrain.words, pretrain.matching", "one of the weights must be above 0");
   HONE_TRY_ASSIGN(params_, train::Params::of(one.graph, compute_.seed));
   if (!o_.weights.empty()) {
-    HONE_TRY_ASSIGN(NamedTensors tensors, read_checkpoint(o_.weights));
-    HONE_TRY_ASSIGN(const auto report, params_.load(one.graph, std::move(tensors), /*strict=*/false, /*resize=*/true));
-    if (report.loaded.empty()) return fail(Code::invalid, "nothing of the checkpoint fits the network: " + report.text(), o_.weights);
-    notes_.push_back(o_.weights + ": " + report.text());
+    HONE_TRY_ASSIGN(Start start, start_from(o_.weights, one.graph, params_, [&](const std::string& file, const NamedTensors& tensors) { return data_.agree(file, tensors); }));
+    notes_ = std::move(start.notes);
   }
   params_.to(compute_.device);
   for (std::string& note : data_.notes()) notes_.push_back(std::move(note));

@@ -16,14 +16,15 @@
 #include <vector>
 
 #include "core/rng.h"
-#include "methods/skip/question_data.h"
+#include "methods/questions/question_data.h"
 #include "train/loop.h"
 #include "train/program.h"
 
 namespace hone::methods {
 
 struct PretrainOptions {
-  std::string network, weights;
+  std::string network;
+  std::vector<std::string> weights;  // as of task skip
   QuestionTrainOptions questions;
   double init = 0;                             // deviation of fresh dense layers; 0: the network's own
   double mask = 0.15;                          // share of the words that are hidden

@@ -14,7 +14,8 @@
 namespace hone::methods {
 
 struct SkipOptions {
-  std::string network, weights;
+  std::string network;
+  std::vector<std::string> weights;  // one checkpoint, or several that each hold a part of the network
   bool classifier_token = false;
   int64_t resolution = 0;
 

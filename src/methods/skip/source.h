@@ -11,7 +11,7 @@
 
 #include "core/error.h"
 #include "ir/infer.h"
-#include "methods/skip/question_data.h"
+#include "methods/questions/question_data.h"
 #include "methods/skip/recall.h"
 #include "run/manifest.h"
 #include "train/pictures.h"

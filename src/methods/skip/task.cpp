@@ -11,9 +11,9 @@
 
 #include "cost/profile.h"
 #include "data/shuffle.h"
-#include "formats/checkpoint.h"
-#include "methods/skip/classifier_token.h"
 #include "methods/distil/encoder.h"
+#include "methods/questions/start.h"
+#include "methods/skip/classifier_token.h"
 #include "retrieval/embeddings.h"
 #include "train/pattern.h"
 #include "zoo/catalog.h"
@@ -62,7 +62,7 @@ void start_ranking(NamedTensors& tensors) {
 Result<std::unique_ptr<SkipTask>> SkipTask::make(const SkipOptions& options, const train::Compute& compute, const RunDir* run) {
   auto task = std::unique_ptr<SkipTask>(new SkipTask());
   task->o_ = options;
-  HONE_TRY(use_weights_of_run(task->o_.weights, task->o_.questions.tokenizer));
+  HONE_TRY(use_weights_of_runs(task->o_.weights, task->o_.questions.tokenizer));
   task->compute_ = compute;
   task->run_ = run;
   if (!options.sketches.data.path.empty()) {
@@ -100,13 +100,13 @@ Status SkipTask::open() {
   HONE_TRY_ASSIGN(train::Params backbone, train::Params::of(subnets_.base(), compute_.seed));
   bool token_given = false;
   if (!o_.weights.empty()) {
-    HONE_TRY_ASSIGN(NamedTensors tensors, read_checkpoint(o_.weights));
-    HONE_TRY(source_->agree(o_.weights, tensors));
-    start_ranking(tensors);
-    HONE_TRY_ASSIGN(const auto report, backbone.load(subnets_.base(), std::move(tensors), /*strict=*/false, /*resize=*/true));
-    if (report.loaded.empty()) return fail(Code::invalid, "nothing of the checkpoint fits the network: " + report.text(), o_.weights);
-    notes_.push_back(o_.weights + ": " + report.text());
-    token_given = std::ranges::find(report.loaded, "token4classifier") != report.loaded.end();
+    HONE_TRY_ASSIGN(Start start, start_from(o_.weights, subnets_.base(), backbone, [&](const std::string& file, NamedTensors& tensors) -> Status {
+      HONE_TRY(source_->agree(file, tensors));
+      start_ranking(tensors);
+      return {};
+    }));
+    notes_ = std::move(start.notes);
+    token_given = std::ranges::find(start.loaded, "token4classifier") != start.loaded.end();
   }
   if (!token_given) HONE_TRY(start_classifier_token(backbone, source_->begin_token()));
   if (o_.search) {

@@ -1,4 +1,4 @@
-#include "methods/skip/question_data.h"
+#include "methods/questions/question_data.h"
 
 #include <fmt/format.h>
 
@@ -14,7 +14,6 @@
 #include "data/shuffle.h"
 #include "formats/tokenizer_models.h"
 #include "formats/tokenizer_train.h"
-#include "retrieval/trained.h"
 
 namespace hone::methods {
 
@@ -278,32 +277,6 @@ Result<std::shared_ptr<const QuestionBatch>> QuestionFeed::at(int64_t step) {
   ahead_step_ = step + 1;
   ahead_ = std::async(std::launch::async, [this, next = step + 1] { return load(next); });
   return now_;
-}
-
-Status use_weights_of_run(std::string& weights, std::string& tokenizer) {
-  if (weights.empty()) return {};
-  std::error_code ec;
-  std::string run;
-  if (fs::is_directory(weights, ec)) {
-    run = weights;
-    HONE_TRY_ASSIGN(const RunDir dir, RunDir::open(run));
-    HONE_TRY_ASSIGN(weights, checkpoint_of(dir));
-  } else if (const fs::path folder = fs::path(weights).parent_path(); folder.filename() == "checkpoints") {
-    run = folder.parent_path().string();
-    if (run.empty()) run = ".";
-  }
-  const std::string vocabulary = run + "/vocab.txt";
-  if (run.empty() || !fs::exists(vocabulary, ec)) return {};
-  if (tokenizer.empty()) {
-    tokenizer = vocabulary;
-    return {};
-  }
-  HONE_TRY_ASSIGN(const auto given, open_tokenizer(tokenizer));
-  HONE_TRY_ASSIGN(const auto own, open_tokenizer(vocabulary));
-  const auto differs = std::ranges::mismatch(given->vocabulary(), own->vocabulary());
-  if (given->size() == own->size() && differs.in1 == given->vocabulary().end()) return {};
-  const auto at = differs.in1 - given->vocabulary().begin();
-  return fail(Code::usage, fmt::format("is another vocabulary than the weights were trained with ({}): they part at token {}", vocabulary, at), tokenizer, "leave questions.tokenizer out");
 }
 
 }  // namespace hone::methods

@@ -90,9 +90,4 @@ class QuestionFeed {
   std::future<Result<std::shared_ptr<const QuestionBatch>>> ahead_;  // last: it uses the members above, and is waited for first
 };
 
-// What weights bring along. A run directory stands for its best checkpoint: `weights` becomes that file. A run that read texts
-// holds their vocabulary: `tokenizer` becomes it when it is empty; another vocabulary than the run's is an error, since its ids
-// would mean other words.
-Status use_weights_of_run(std::string& weights, std::string& tokenizer);
-
 }  // namespace hone::methods
