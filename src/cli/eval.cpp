@@ -1,6 +1,7 @@
 // hone eval: what trained runs are worth.
 #include <algorithm>
 #include <memory>
+#include <optional>
 
 #include "cli/commands.h"
 #include "cli/network.h"
@@ -17,6 +18,7 @@ namespace {
 struct Options {
   methods::EvalRequest request;
   bool measure = false;
+  std::optional<std::string> answers;
   TimingFlags timing;
   Output output;
 };
@@ -52,6 +54,8 @@ Result<Outcome> run(Options& o, const TextStyle& style) {
   if (o.measure) o.request.times = [&](const std::vector<std::string>& runs) { return times_of(runs, o.timing); };
   else if (o.timing.threads || o.timing.seconds || o.timing.rounds || o.timing.seed || o.timing.precision != "f32")
     return fail(Code::usage, "--threads, --precision, --seconds, --rounds and --seed say how to measure, and nothing is measured", {}, "add --measure");
+  o.request.answers = o.answers.value_or("");
+  o.request.force = o.output.force;
   Result<Report> report;
   reinterpret_cast<methods::EvalRun*>(symbol)(o.request, report);
   if (!report) return fail(std::move(report).error());
@@ -71,11 +75,13 @@ Command eval_command() {
   c.arguments = {{"RUN", &o->request.runs, "run directories"}};
   c.options.push_back({"--against", "RUN", &o->request.against, "a run of the method to compare with; may be repeated"});
   c.options.push_back({"--split", "NAME", &o->request.split, "test (default) or validation; of a run of task skip any split of its data"});
+  c.options.push_back({"--answers", "FILE", &o->answers, "also write what a run of task skip answers, as the evaluation servers of VQAv2 (JSON) and NLVR2 (CSV) take it; the split's own answers need not be known"});
   c.options.push_back({"--measure", "", &o->measure, "also time one inference of each run of task skip"});
   add_timing(c, o->timing, "of measuring at most (default: 3 for each run)");
   add_output(c, o->output, true, true);
   c.examples = {{"hone eval runs/student", "accuracy and FLOPs at every canvas"},
                 {"hone eval runs/distilled-0 runs/distilled-1 --against runs/alone-0 --against runs/alone-1", "two seeds of each, and what distillation won"},
+                {"hone eval runs/adapted-0 --split test-dev --answers answers.json", "a submission to VQAv2's server"},
                 {"hone eval runs/adapted-0 runs/adapted-1 runs/all-0 runs/all-1 --measure --html skip.html", "accuracy of two ways to adapt a network against MACs and time"}};
   c.run = [o](const TextStyle& style) { return run(*o, style); };
   return c;

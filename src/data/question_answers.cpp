@@ -198,6 +198,12 @@ std::string vqa_submission(const QuestionSet& set, std::span<const uint32_t> que
   return out + "]\n";
 }
 
+std::string nlvr2_predictions(const QuestionSet& set, std::span<const uint32_t> questions, std::span<const uint32_t> labels) {
+  std::string out;
+  for (size_t i = 0; i < questions.size(); ++i) out += fmt::format("{},{}\n", set.questions[questions[i]].id, labels[i] == 1 ? "True" : "False");
+  return out;
+}
+
 PairScore pair_score(const QuestionSet& set, std::span<const uint32_t> questions, const std::vector<bool>& right) {
   std::map<std::string, bool> sentences;
   double n = 0;

@@ -46,6 +46,9 @@ Result<std::vector<std::string>> read_labels(const std::string& path);
 // [{"question_id": 1, "answer": "yes"}, ...] as the evaluation server takes it. One label for each question.
 std::string vqa_submission(const QuestionSet& set, std::span<const uint32_t> questions, std::span<const uint32_t> labels);
 
+// NLVR2: lines "identifier,True" as its evaluation takes them (lil-lab/nlvr, nlvr2/eval/metrics.py). Label 1 is true.
+std::string nlvr2_predictions(const QuestionSet& set, std::span<const uint32_t> questions, std::span<const uint32_t> labels);
+
 // NLVR2: share of right statements, and share of sentences of which every pair of pictures is right.
 struct PairScore {
   double accuracy = 0, consistency = 0;

@@ -1,8 +1,10 @@
 // The entries of libhone_train.so: train/plugin_api.h, train/check.h, train/torch_engine.h, methods/plugin_api.h.
 #include <c10/util/Exception.h>
+#include <fmt/format.h>
 
 #include <exception>
 
+#include "core/file.h"
 #include "methods/distil/evaluate.h"
 #include "methods/plugin_api.h"
 #include "methods/skip/evaluate.h"
@@ -33,24 +35,44 @@ Result<train::TrainReply> run(const train::TrainRequest& request) {
 
 Result<Report> evaluate_skip_runs(const EvalRequest& request) {
   if (!request.against.empty()) return fail(Code::usage, "compares sketch runs", "--against", "give runs of task skip together: NAME-0, NAME-1, ... are one method");
+  if (!request.answers.empty()) {
+    if (request.runs.size() > 1) return fail(Code::usage, fmt::format("holds the answers of one run, {} are given", request.runs.size()), "--answers");
+    HONE_TRY(check_writable(request.answers, request.force));
+  }
   std::vector<SkipEvaluation> runs;
   Progress progress("evaluate", static_cast<int64_t>(request.runs.size()), "runs");
   for (const std::string& run : request.runs) {
-    HONE_TRY_ASSIGN(SkipEvaluation e, evaluate_skip(run, request.split));
+    HONE_TRY_ASSIGN(SkipEvaluation e, evaluate_skip(run, request.split, !request.answers.empty()));
     runs.push_back(std::move(e));
     progress.step(static_cast<int64_t>(runs.size()), {});
+  }
+  Facts written;
+  if (!request.answers.empty()) {
+    HONE_TRY(write_file(request.answers, runs[0].answers, request.force));
+    written = answers_facts(runs[0], request.answers);
+    if (runs[0].measures.empty()) {
+      Report report;
+      report.command = "eval";
+      report.title = runs[0].run;
+      report.subtitle = fmt::format("{}, {} split: nothing to compare with", runs[0].network, request.split);
+      report.parts.push_back(std::move(written));
+      return report;
+    }
   }
   std::vector<double> ms;
   if (request.times) {
     HONE_TRY_ASSIGN(ms, request.times(request.runs));
   }
-  return skip_report(runs, ms);
+  HONE_TRY_ASSIGN(Report report, skip_report(runs, ms));
+  if (!written.facts.empty()) report.parts.push_back(std::move(written));
+  return report;
 }
 
 Result<Report> evaluate_runs(const EvalRequest& request) {
   HONE_TRY_ASSIGN(const std::string task, task_of(request.runs.at(0)));
   if (task == "skip") return evaluate_skip_runs(request);
   if (request.times) return fail(Code::usage, "times runs of task skip", "--measure", "hone bench takes any run");
+  if (!request.answers.empty()) return fail(Code::usage, "writes answers of runs of task skip", "--answers");
   std::vector<Evaluation> runs, against;
   for (const std::string& run : request.runs) {
     HONE_TRY_ASSIGN(Evaluation e, evaluate(run, request.split));

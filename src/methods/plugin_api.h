@@ -18,6 +18,8 @@ struct EvalRequest {
   std::vector<std::string> runs;          // several: one method trained with several seeds
   std::vector<std::string> against;       // the same for the method that it is compared with
   std::string split = "test";             // or validation, or for runs of task skip a split of their data
+  std::string answers;                    // file to write one run's answers to, as the data's evaluation takes them; empty: none. Of task skip
+  bool force = false;                     // overwrite it
   // Median milliseconds of one inference of each of these runs; empty: nothing is timed. Of task skip.
   std::function<Result<std::vector<double>>(const std::vector<std::string>& runs)> times;
 };

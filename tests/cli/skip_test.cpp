@@ -1,6 +1,7 @@
 // hone skip, and searches and trainings of task skip, as a person runs them.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -183,6 +184,115 @@ TEST(SkipRuns, MissingPicturesAreNamed) {
   const Ran some = shell(train + " --set skip.held=0.5", kSource);
   ASSERT_EQ(some.exit, 0) << some.err;
   EXPECT_NE((some.out + some.err).find("missing image: 2 (" + data + "/train/images/7.png"), std::string::npos) << some.out << some.err;
+}
+
+// What a run answers, as the servers of VQAv2 and NLVR2 take it: also of splits whose answers only they know.
+struct AnswerFiles : ::testing::Test {
+  const std::string folder = scratch_folder(), data = folder + "/data", run = folder + "/run";
+
+  void picture(const std::string& path) {
+    if (!fs::exists(folder + "/sheet.png")) {
+      ASSERT_EQ(shell("hone data questions procedural --pictures 20 --sheet sheet.png", folder).exit, 0);  // any picture will do
+    }
+    fs::create_directories(fs::path(data + "/" + path).parent_path());
+    fs::copy_file(folder + "/sheet.png", data + "/" + path);
+  }
+  void write(const std::string& path, const std::string& text) {
+    fs::create_directories(fs::path(data + "/" + path).parent_path());
+    std::ofstream(data + "/" + path) << text;
+  }
+  std::string eval(const std::string& split, const std::string& file) const { return "hone eval " + run + " --split " + split + " --answers " + folder + "/" + file; }
+  Ran train(const std::string& more) {
+    return shell("hone train recipes/skip/demo-questions.toml " + run + " --set train.epochs=1 --set data.batch=2 --set skip.held=0.2 --set train.threads=1 --set train.device=cpu --set questions.path=" + data + more, kSource);
+  }
+};
+
+TEST_F(AnswerFiles, Vqa) {
+  const auto questions = [](int first, int count) {
+    Json list = Json::array();
+    for (int i = 0; i < count; ++i) list.push_back({{"question_id", first + i}, {"image_id", 1 + i % 4}, {"question", i % 3 ? "is it red?" : "is it \"there\"?"}});
+    return Json{{"questions", list}}.dump();
+  };
+  const auto annotations = [](int first, int count) {
+    Json list = Json::array();
+    for (int i = 0; i < count; ++i) {
+      const char* answer = i % 2 ? "yes" : "no";
+      Json all = Json::array();
+      for (int k = 0; k < 10; ++k) all.push_back({{"answer", answer}});
+      list.push_back({{"question_id", first + i}, {"answer_type", "yes/no"}, {"multiple_choice_answer", answer}, {"answers", all}});
+    }
+    return Json{{"annotations", list}}.dump();
+  };
+  for (const std::string split : {"train2014", "val2014", "test2015"})
+    for (int i = 1; i <= 4; ++i) picture(split + "/COCO_" + split + "_00000000000" + std::to_string(i) + ".jpg");
+  write("v2_OpenEnded_mscoco_train2014_questions.json", questions(100, 20));
+  write("v2_mscoco_train2014_annotations.json", annotations(100, 20));
+  write("v2_OpenEnded_mscoco_val2014_questions.json", questions(200, 7));
+  write("v2_mscoco_val2014_annotations.json", annotations(200, 7));
+  write("v2_OpenEnded_mscoco_test2015_questions.json", questions(300, 5));
+  const Ran trained = train("");
+  ASSERT_EQ(trained.exit, 0) << trained.err;
+
+  // A split whose answers are known: the file holds what the measure was taken of.
+  const Json scored = json(eval("val", "val.json"));
+  EXPECT_EQ(scored["answers"]["questions"], 7);
+  const Json val = Json::parse(read_file(folder + "/val.json"));
+  ASSERT_EQ(val.size(), 7u);
+  double right = 0;
+  for (size_t i = 0; i < 7; ++i) {
+    EXPECT_EQ(val[i]["question_id"], 200 + static_cast<int>(i));
+    right += val[i]["answer"] == (i % 2 ? "yes" : "no");
+  }
+  EXPECT_NEAR(scored["runs"][0]["VQA accuracy"].get<double>(), right / 7, 1e-6);
+
+  const Ran unknown = shell("hone eval " + run + " --split test", kSource);
+  EXPECT_EQ(unknown.exit, 1);
+  EXPECT_NE(unknown.err.find("--answers FILE"), std::string::npos) << unknown.err;
+  const Json test = json(eval("test", "test.json"));
+  EXPECT_EQ(test["answers"]["file"], folder + "/test.json");
+  const std::string written = read_file(folder + "/test.json");
+  ASSERT_EQ(Json::parse(written).size(), 5u);
+  for (const Json& a : Json::parse(written)) EXPECT_TRUE(a["question_id"].is_number_integer() && (a["answer"] == "yes" || a["answer"] == "no")) << a;
+
+  // Nothing is lost: a file that is there stays, unless told.
+  std::ofstream(folder + "/test.json") << "mine";
+  EXPECT_NE(shell(eval("test", "test.json"), kSource).exit, 0);
+  EXPECT_EQ(read_file(folder + "/test.json"), "mine");
+  EXPECT_EQ(shell(eval("test", "test.json") + " --force", kSource).exit, 0);
+  EXPECT_EQ(read_file(folder + "/test.json"), written);
+  EXPECT_EQ(shell(eval("val", "two.json") + " " + run, kSource).exit, 2);
+  EXPECT_NE(shell(eval("nowhere", "two.json"), kSource).exit, 0);
+  EXPECT_FALSE(fs::exists(folder + "/two.json"));
+}
+
+TEST_F(AnswerFiles, Nlvr2) {
+  std::string train_lines, dev_lines;
+  for (int i = 0; i < 6; ++i) {
+    const std::string split = i < 4 ? "train" : "dev", pair = split + "-" + std::to_string(i) + "-0";
+    for (const char* side : {"-img0.png", "-img1.png"}) picture((i < 4 ? "images/train/1/" : "dev/") + pair + side);
+    Json j = {{"identifier", pair + "-0"}, {"sentence", "Both are red."}, {"label", i % 2 ? "True" : "False"}};
+    if (i < 4) j["directory"] = 1;
+    (i < 4 ? train_lines : dev_lines) += j.dump() + "\n";
+  }
+  write("train.json", train_lines);
+  write("dev.json", dev_lines);
+  const Ran trained = train(" --set network.name=vilt/tiny-nlvr2 --set questions.val=dev --set data.batch=1");
+  ASSERT_EQ(trained.exit, 0) << trained.err;
+  const Json j = json(eval("dev", "dev.csv"));
+  const std::string text = read_file(folder + "/dev.csv");
+  double right = 0;
+  for (const std::string line : {"dev-4-0-0,False\n", "dev-5-0-0,True\n"}) right += text.find(line) != std::string::npos;
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2) << text;
+  EXPECT_EQ(text.find("dev-4-0-0,"), 0u) << text;
+  EXPECT_NEAR(j["runs"][0]["accuracy"].get<double>(), right / 2, 1e-6);
+}
+
+TEST_F(AnswerFiles, OfPicturesWithoutQuestionsThereAreNone) {
+  ASSERT_EQ(shell("hone " + hone::test::train("train", run, "--set skip.set=random --set skip.count=1"), kSource).exit, 0);
+  const Ran ran = shell(eval("validation", "a.json"), kSource);
+  EXPECT_EQ(ran.exit, 1);
+  EXPECT_NE(ran.err.find("questions with labels"), std::string::npos) << ran.err;
+  EXPECT_FALSE(fs::exists(folder + "/a.json"));
 }
 
 }  // namespace

@@ -218,6 +218,7 @@ TEST_F(Folder, Nlvr2) {
   const PairScore score = pair_score(*set, dev, {true, false, true});
   EXPECT_DOUBLE_EQ(score.accuracy, 2.0 / 3);
   EXPECT_DOUBLE_EQ(score.consistency, 1.0 / 2);
+  EXPECT_EQ(nlvr2_predictions(*set, dev, std::vector<uint32_t>{1, 0, 1}), "dev-2-0-0,True\ndev-2-1-0,False\ndev-2-0-1,True\n");
   write("dev.json", "{\"identifier\": \"dev-1\", \"sentence\": \"x\", \"label\": \"True\"}\n");
   EXPECT_EQ(open_questions(dir).error().text(), dir + "/dev.json:1: the identifier is 'dev-1', expected split-set-pair-sentence");
   write("dev.json", "{}\n");

@@ -116,7 +116,7 @@ Result<std::unique_ptr<SkipTask>> open_skip_run(const std::string& path) {
   return task;
 }
 
-Result<SkipEvaluation> evaluate_skip(const std::string& path, const std::string& split) {
+Result<SkipEvaluation> evaluate_skip(const std::string& path, const std::string& split, bool with_answers) {
   HONE_TRY_ASSIGN(const auto task, open_skip_run(path));
   SkipEvaluation e;
   e.run = path;
@@ -126,6 +126,12 @@ Result<SkipEvaluation> evaluate_skip(const std::string& path, const std::string&
   if (e.measures.empty()) {
     HONE_TRY_ASSIGN(e.measures, task->source().measures(split, answers.chosen));
   }
+  if (e.measures.empty() && !with_answers)
+    return fail(Code::unsupported, fmt::format("the questions of split '{}' have no answers to compare with", split), path, "--answers FILE writes what the run answers");
+  if (with_answers) {
+    HONE_TRY_ASSIGN(e.answers, task->source().answers_file(split, answers.chosen));
+  }
+  e.notes = task->source().notes();
   HONE_TRY_ASSIGN(const auto pairs, task->source().pairs(split));
   if (pairs) HONE_TRY(add_recall(*task, *pairs, e));
   e.loss = answers.loss;
@@ -151,6 +157,14 @@ Result<SkipEvaluation> evaluate_skip(const std::string& path, const std::string&
   std::error_code ec;
   if (const std::string from = located(recipe.text("skip.set", "", ""), path); !from.empty() && fs::is_directory(from, ec)) e.search_seconds = seconds_of(from);
   return e;
+}
+
+Facts answers_facts(const SkipEvaluation& e, const std::string& file) {
+  std::string notes;
+  for (const std::string& n : e.notes) notes += (notes.empty() ? "" : "; ") + n;
+  Facts facts{"answers", "Answers", {{"file", "file", file}, {"run", "run", e.run}, {"split", "split", e.split}, {"questions", "questions", e.examples, Unit::count}}};
+  if (!notes.empty()) facts.facts.push_back({"notes", "notes", notes});
+  return facts;
 }
 
 Result<Report> skip_report(const std::vector<SkipEvaluation>& runs, const std::vector<double>& ms) {

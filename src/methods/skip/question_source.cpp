@@ -72,8 +72,7 @@ class QuestionSource final : public ExampleSource {
   Result<train::Metrics> measures(const std::string& split, const std::vector<int64_t>& chosen) override {
     HONE_TRY_ASSIGN(const QuestionSet::Split* found, named(split));
     const auto& questions = found->questions;
-    if (std::ranges::all_of(questions, [&](uint32_t q) { return set().questions[q].answers.empty(); }))
-      return fail(Code::unsupported, fmt::format("the questions of split '{}' have no answers to compare with", found->name), set().name);
+    if (std::ranges::all_of(questions, [&](uint32_t q) { return set().questions[q].answers.empty(); })) return train::Metrics{};
     const auto n = static_cast<double>(questions.size());
     std::vector<double> score(questions.size());
     const bool people = std::ranges::any_of(questions, [&](uint32_t q) { return !set().questions[q].given.empty(); });
@@ -104,6 +103,12 @@ class QuestionSource final : public ExampleSource {
         if (there > 0) out.emplace_back(set().kinds[k], of_kind / there);
       }
     return out;
+  }
+
+  Result<std::string> answers_file(const std::string& split, const std::vector<int64_t>& chosen) override {
+    HONE_TRY_ASSIGN(const QuestionSet::Split* found, named(split));
+    const std::vector<uint32_t> labels(chosen.begin(), chosen.end());
+    return set().task == QuestionTask::verify ? nlvr2_predictions(set(), found->questions, labels) : vqa_submission(set(), found->questions, labels);
   }
 
   DataFacts facts() const override { return data_.facts(o_); }

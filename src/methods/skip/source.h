@@ -53,8 +53,13 @@ class ExampleSource {
   // data's own names. Beyond the end of "held" from its beginning again, of others the last one repeated.
   virtual Result<int64_t> size(const std::string& split) = 0;
   virtual Result<Examples> of(const std::string& split, int64_t first, int64_t count) = 0;
-  // Official measures of a split, `chosen` being the class of each of its examples. Shares.
+  // Official measures of a split, `chosen` being the class of each of its examples. Shares; none where the split's answers are not known.
   virtual Result<train::Metrics> measures(const std::string& split, const std::vector<int64_t>& chosen) = 0;
+  // What is answered, as the data's official evaluation takes it.
+  virtual Result<std::string> answers_file(const std::string& split, const std::vector<int64_t>& chosen) {
+    (void)split, (void)chosen;
+    return fail(Code::unsupported, "answers are asked for of questions with labels, and these data have none", facts().path);
+  }
   // Captions and pictures of a split, for retrieval over all pairs; nothing where the data are no captions.
   virtual Result<std::optional<PairSet>> pairs(const std::string& split) { (void)split; return std::nullopt; }
   // Sketches of a split that find their photos by embeddings; nothing where the data have classes.
