@@ -6,8 +6,8 @@
 // OUT gets the weights, the pictures ("images", "targets") and the logits of some members in training mode ("logits.I").
 // Standard output first lists those members in a line, and the members of all steps, a line each. Then a line "N" on standard
 // input runs the next N steps and prints a line for each: milliseconds; those of them in the members' own forward and backward
-// passes; those of clipping, optimiser and average; the sum of the drawn members' losses. A member's program is made anew for every pass, as in
-// training, where a member hardly ever comes back.
+// passes; those of clipping, optimiser and average; the sum of the drawn members' losses. A drawn member's program is made anew for every
+// pass, as in training, where it hardly ever comes back; the smallest's is kept.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -97,7 +97,7 @@ int main(int argc, char** argv) {
     plans += listed(space, members);
   }
 
-  Store store = need(Store::make(space, 1, /*programs=*/1));
+  Store store = need(Store::make(space, 1, /*programs=*/4));
   train::Params& params = store.params();
   at::manual_seed(1);
   shake(params);
@@ -135,6 +135,10 @@ int main(int argc, char** argv) {
       std::vector<at::Tensor> grads;
       at::Tensor followed;
       const auto plan = sampler.plan(step % steps, 0);
+      std::vector<space::Member> members;
+      for (const Drawn& d : plan) members.push_back(d.member);
+      need(store.prepare(members));
+      Sides pictures(images);
       for (const Drawn& d : plan) {
         const auto program = need(store.program(d.member));
         const auto leaves = program->tensors(params, true);
@@ -142,7 +146,7 @@ int main(int argc, char** argv) {
         train::RunOptions run;
         run.training = true;
         run.batch_norm = train::BatchNorm::train;
-        const at::Tensor logits = need(program->program.run({resized(images, d.member.resolution)}, leaves, run))[0];
+        const at::Tensor logits = need(program->program.run({pictures.at(d.member.resolution)}, leaves, run))[0];
         const bool follow = d.role == Role::smallest;
         const at::Tensor loss = follow ? alpha_divergence(logits, followed / static_cast<double>(plan.size() - 1), {}) : soft_cross_entropy(logits, targets);
         torch::autograd::backward({loss}, {});

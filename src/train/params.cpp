@@ -67,25 +67,45 @@ const Params::Entry* Params::find(const std::string& name) const {
   return found == by_name_.end() ? nullptr : &entries_[found->second];
 }
 
+namespace {
+
+auto wrong_slice(const Params::Entry& entry, at::IntArrayRef shape, std::string_view why) {
+  return fail(Code::invalid, fmt::format("{}: the network asks for {}, the store holds {}", why, shape_text(shape), shape_text(entry.tensor.sizes())), entry.name);
+}
+
+Status check_slice(const Params::Entry& entry, at::IntArrayRef shape) {
+  if (entry.tensor.dim() != static_cast<int64_t>(shape.size())) return wrong_slice(entry, shape, "another rank");
+  for (size_t d = 0; d < shape.size(); ++d)
+    if (shape[d] > entry.tensor.size(static_cast<int64_t>(d))) return wrong_slice(entry, shape, "larger than the store");
+  return {};
+}
+
+int64_t slice_begin(const Params::Entry& entry, int64_t d, int64_t extra) { return entry.centred >= 0 && d >= entry.centred ? extra / 2 : 0; }
+
+}  // namespace
+
 Result<at::Tensor> Params::slice(const Entry& entry, at::IntArrayRef shape) const {
   const at::Tensor& whole = entry.tensor;
   if (whole.sizes() == shape) return whole;
-  const auto wrong = [&](std::string_view why) {
-    return fail(Code::invalid, fmt::format("{}: the network asks for {}, the store holds {}", why, shape_text(shape), shape_text(whole.sizes())), entry.name);
-  };
-  if (whole.dim() != static_cast<int64_t>(shape.size())) return wrong("another rank");
-  for (size_t d = 0; d < shape.size(); ++d)
-    if (shape[d] > whole.size(static_cast<int64_t>(d))) return wrong("larger than the store");
+  HONE_TRY(check_slice(entry, shape));
   at::Tensor part = whole;
   if (entry.parts > 1 && shape[0] != whole.size(0)) {
-    if (whole.size(0) % entry.parts || shape[0] % entry.parts) return wrong(fmt::format("dimension 0 is not {} equal parts", entry.parts));
+    if (whole.size(0) % entry.parts || shape[0] % entry.parts) return wrong_slice(entry, shape, fmt::format("dimension 0 is not {} equal parts", entry.parts));
     part = part.unflatten(0, {entry.parts, whole.size(0) / entry.parts}).narrow(1, 0, shape[0] / entry.parts).flatten(0, 1);
   }
   for (int64_t d = 0; d < part.dim(); ++d) {
     const int64_t size = shape[static_cast<size_t>(d)], extra = part.size(d) - size;
-    if (extra > 0) part = part.narrow(d, entry.centred >= 0 && d >= entry.centred ? extra / 2 : 0, size);
+    if (extra > 0) part = part.narrow(d, slice_begin(entry, d, extra), size);
   }
   return part;
+}
+
+Result<int64_t> Params::offset(const Entry& entry, at::IntArrayRef shape) const {
+  HONE_TRY(check_slice(entry, shape));
+  if (entry.parts > 1 && shape[0] != entry.tensor.size(0)) return wrong_slice(entry, shape, "a slice of several parts is no view");
+  int64_t at = 0;
+  for (int64_t d = 0; d < entry.tensor.dim(); ++d) at += slice_begin(entry, d, entry.tensor.size(d) - shape[static_cast<size_t>(d)]) * entry.tensor.stride(d);
+  return at;
 }
 
 Result<std::vector<at::Tensor>> Params::bind(const Program& program) const {

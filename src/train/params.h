@@ -44,6 +44,9 @@ class Params {
 
   // One slice of an entry, as bind() makes it.
   Result<at::Tensor> slice(const Entry& entry, at::IntArrayRef shape) const;
+  // Where the slice begins, in elements behind the entry's first; its strides are the entry's. An entry of several parts has no
+  // such place: Code::invalid.
+  Result<int64_t> offset(const Entry& entry, at::IntArrayRef shape) const;
 
   // Freezes or thaws the parameters whose name matches a pattern (train/pattern.h); returns how many.
   int64_t set_trainable(const std::string& pattern, bool trainable);

@@ -73,6 +73,35 @@ TEST(SupernetStore, MembersEqualStandAloneNetworksBitForBit) { expect_equal(test
 
 TEST(SupernetStore, AlsoInThePublishedSpace) { expect_equal(space::published_space(), 4, 8); }
 
+// Kernels are chosen by strides: a member's tensors have those of a stand-alone network's, whatever the store's are.
+TEST(SupernetStore, TensorsLieInMemoryAsAlone) {
+  const space::Space space = space::published_space();
+  auto store = Store::make(space, 1);
+  ASSERT_TRUE(store);
+  Rng rng(4);
+  int packed = 0;
+  for (int i = 0; i < 3; ++i) {
+    const space::Member m = i == 0 ? space::largest(space) : space::sample(space, rng);
+    const auto graph = store->graph(m);
+    ASSERT_TRUE(graph);
+    const auto params = train::Params::of(*graph, 1);
+    const auto program = store->program(m);
+    ASSERT_TRUE(params && program);
+    const auto tensors = (*program)->tensors(store->params());
+    const auto own = *params->bind((*program)->program);
+    for (size_t k = 0; k < own.size(); ++k) {
+      const auto& slice = (*program)->slices[k];
+      const auto view = store->params().slice(store->params().entries()[slice.entry], slice.sizes);
+      ASSERT_TRUE(view && at::equal(tensors[k], *view)) << (*program)->program.state()[k].name;
+      if (slice.packed_at < 0) { EXPECT_EQ(tensors[k].data_ptr(), view->data_ptr()) << (*program)->program.state()[k].name; }
+      if (slice.buffer) continue;
+      EXPECT_EQ(tensors[k].strides(), own[k].strides()) << (*program)->program.state()[k].name;
+      packed += slice.packed_at >= 0;
+    }
+  }
+  EXPECT_GT(packed, 100);
+}
+
 // A shortcut whose projection only narrower members have.
 TEST(SupernetStore, HoldsWhatTheLargestMemberDoesNot) {
   space::Space s = test::tiny_space();

@@ -15,6 +15,7 @@
 #include "train/kernels/norm_act.h"
 #include "train/kernels/pointwise.h"
 #include "train/kernels/sample_norm.h"
+#include "train/kernels/strided.h"
 
 namespace {
 
@@ -364,6 +365,36 @@ void check_gate(const std::vector<int64_t>& shape, Gate gate) {
   const auto g = gradients(y, dy, {x, s}), g2 = gradients(y2, dy.to(at::kDouble), {x2, s2});
   EXPECT_LT(error(g[0], g2[0]), 1e-6);
   EXPECT_LT(error(g[1], g2[1]), 1e-5);
+}
+
+// Slices of other strides than their copies: leading, central, scattered, of one number, of none, larger than a piece of work.
+TEST(Strided, EqualsCopiesAndSums) {
+  at::manual_seed(3);
+  const auto last = [](const Tensor& t) { return t.contiguous(at::MemoryFormat::ChannelsLast); };
+  const Tensor kernels = last(at::randn({40, 33, 5, 5})), deep = at::randn({3, 4, 5, 6, 7, 8}), wide = at::randn({2, 100'000}), rows = at::randn({300, 200});
+  const std::vector<Tensor> from = {kernels.narrow(0, 0, 24).narrow(1, 0, 16).narrow(2, 1, 3).narrow(3, 1, 3),
+                                    deep.narrow(1, 1, 2).narrow(3, 0, 3).narrow(5, 2, 5).transpose(0, 4),
+                                    wide.narrow(1, 7, 70'001),
+                                    rows.narrow(0, 0, 299).narrow(1, 0, 133).t(),
+                                    rows.narrow(0, 5, 1).narrow(1, 9, 1),
+                                    rows.narrow(0, 0, 0),
+                                    rows[3][4],
+                                    rows.narrow(1, 3, 50)};
+  for (const bool packed : {true, false}) {
+    std::vector<Tensor> to, expected;
+    for (const Tensor& f : from) {
+      Tensor memory = f.dim() == 4 ? last(at::randn(f.sizes())) : at::randn(f.sizes());
+      if (!packed && f.dim() == 2) memory = at::randn({f.size(0) + 3, f.size(1) + 9}).narrow(0, 2, f.size(0)).narrow(1, 4, f.size(1));
+      to.push_back(memory);
+      expected.push_back(memory + f);
+    }
+    std::vector<hone::train::StridedPair> pairs;
+    for (size_t i = 0; i < from.size(); ++i) pairs.push_back({to[i], from[i]});
+    hone::train::add_all(pairs);
+    for (size_t i = 0; i < from.size(); ++i) EXPECT_TRUE(at::equal(to[i], expected[i])) << "sum " << i;
+    hone::train::copy_all(pairs);
+    for (size_t i = 0; i < from.size(); ++i) EXPECT_TRUE(at::equal(to[i], from[i])) << "copy " << i;
+  }
 }
 
 TEST(ChannelGate, EqualsSeparateOperators) {

@@ -81,6 +81,8 @@ TEST(Params, PartsAreSlicedOneByOne) {
   ASSERT_TRUE(part);
   EXPECT_TRUE(part->equal(at::cat({e.tensor.narrow(0, 0, 2), e.tensor.narrow(0, 4, 2), e.tensor.narrow(0, 8, 2)})));
   EXPECT_FALSE(store->slice(e, {7, 2}));
+  EXPECT_FALSE(store->offset(e, {6, 2}));   // not a view
+  EXPECT_EQ(*store->offset(e, {12, 1}), 0);
 }
 
 TEST(Params, LoadReportsEverything) {

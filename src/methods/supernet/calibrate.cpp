@@ -9,10 +9,15 @@ at::Tensor resized(const at::Tensor& images, int64_t side) {
   return at::upsample_bicubic2d(images, {side, side}, /*align_corners=*/false);
 }
 
-Result<at::Tensor> logits_of(const Calibrated& member, const at::Tensor& images, const train::Compute& compute) {
+const at::Tensor& Sides::at(int64_t side) {
+  const auto found = made_.find(side);
+  return found != made_.end() ? found->second : made_.emplace(side, resized(images_, side)).first->second;
+}
+
+Result<at::Tensor> logits_of(const Calibrated& member, Sides& images, const train::Compute& compute) {
   train::RunOptions run;
   run.compute = compute.type;
-  HONE_TRY_ASSIGN(auto out, member.program->program.run({resized(images, member.program->member.resolution)}, member.tensors, run));
+  HONE_TRY_ASSIGN(auto out, member.program->program.run({images.at(member.program->member.resolution)}, member.tensors, run));
   return out[0].to(at::kFloat);
 }
 
@@ -28,12 +33,12 @@ Result<std::vector<Calibrated>> calibrate(const std::vector<std::shared_ptr<cons
   }
   for (int64_t b = 0; b < count; ++b) {
     HONE_TRY_ASSIGN(const train::Batch batch, batches(b));
-    const at::Tensor images = batch.images.to(compute.device);
+    Sides images(batch.images.to(compute.device));
     train::RunOptions run;
     run.batch_norm = train::BatchNorm::train;
     run.batch_norm_momentum = 1.0 / static_cast<double>(b + 1);
     run.compute = compute.type;
-    for (const Calibrated& c : out) HONE_TRY(c.program->program.run({resized(images, c.program->member.resolution)}, c.tensors, run));
+    for (const Calibrated& c : out) HONE_TRY(c.program->program.run({images.at(c.program->member.resolution)}, c.tensors, run));
   }
   return out;
 }
@@ -46,7 +51,8 @@ Result<std::vector<Scored>> evaluate(const std::vector<Calibrated>& members, con
     HONE_TRY_ASSIGN(const train::Batch batch, batches(b));
     const int64_t n = std::min(left, batch.images.size(0));
     left -= n;
-    const at::Tensor pictures = batch.images.to(compute.device), labels = batch.labels.to(compute.device).narrow(0, 0, n);
+    Sides pictures(batch.images.to(compute.device));
+    const at::Tensor labels = batch.labels.to(compute.device).narrow(0, 0, n);
     for (size_t i = 0; i < members.size(); ++i) {
       HONE_TRY_ASSIGN(at::Tensor logits, logits_of(members[i], pictures, compute));
       logits = logits.narrow(0, 0, n);

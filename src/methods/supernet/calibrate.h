@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <vector>
 
 #include "methods/supernet/store.h"
@@ -17,13 +18,25 @@ namespace hone::methods {
 // side is theirs.
 at::Tensor resized(const at::Tensor& images, int64_t side);
 
+// A batch at the sides that several members ask for, each made once.
+class Sides {
+ public:
+  explicit Sides(at::Tensor images) : images_(std::move(images)) {}
+  const at::Tensor& at(int64_t side);
+  int64_t count() const { return images_.size(0); }
+
+ private:
+  at::Tensor images_;
+  std::map<int64_t, at::Tensor> made_;
+};
+
 // A member with tensors to run on: weights are the store's, BatchNorm's statistics its own.
 struct Calibrated {
   std::shared_ptr<const MemberProgram> program;
   std::vector<at::Tensor> tensors;
 };
-// Logits of pictures of any side, in eval mode.
-Result<at::Tensor> logits_of(const Calibrated& member, const at::Tensor& images, const train::Compute& compute);
+// Logits in eval mode.
+Result<at::Tensor> logits_of(const Calibrated& member, Sides& images, const train::Compute& compute);
 
 // Batches by index; called once for each index in order.
 using Batches = std::function<Result<train::Batch>(int64_t)>;

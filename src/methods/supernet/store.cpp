@@ -1,10 +1,13 @@
 #include "methods/supernet/store.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "ir/infer.h"
+#include "train/kernels/strided.h"
 
 namespace hone::methods {
 
@@ -35,28 +38,68 @@ std::vector<space::Member> covering(const space::Space& s) {
   return out;
 }
 
+constexpr int64_t kAligned = 16;   // floats; where packed tensors begin
+
+// What as_strided gives, without libtorch's dispatcher, which a member asks three hundred times.
+at::Tensor view_of(const at::Tensor& memory, at::IntArrayRef sizes, at::IntArrayRef strides, int64_t offset) {
+  auto view = at::detail::make_tensor<c10::TensorImpl>(c10::TensorImpl::VIEW, c10::Storage(memory.storage()), memory.key_set(), memory.dtype());
+  view.unsafeGetTensorImpl()->set_storage_offset(memory.storage_offset() + offset);
+  view.unsafeGetTensorImpl()->set_sizes_and_strides(sizes, strides);
+  return view;
+}
+
+// The strides that train::Params gives a tensor of this shape: NHWC for weights of convolutions, unless both orders are one.
+std::vector<int64_t> own_strides(at::IntArrayRef sizes) {
+  std::vector<size_t> order(sizes.size());   // innermost first
+  for (size_t i = 0; i < order.size(); ++i) order[i] = order.size() - 1 - i;
+  if (sizes.size() == 4 && sizes[1] > 1 && (sizes[2] > 1 || sizes[3] > 1)) order = {1, 3, 2, 0};
+  std::vector<int64_t> out(sizes.size());
+  int64_t step = 1;
+  for (const size_t d : order) {
+    out[d] = step;
+    step *= std::max<int64_t>(1, sizes[d]);
+  }
+  return out;
+}
+
+bool same_memory(at::IntArrayRef sizes, at::IntArrayRef a, at::IntArrayRef b) {
+  for (size_t d = 0; d < sizes.size(); ++d)
+    if (sizes[d] != 1 && a[d] != b[d]) return false;
+  return true;
+}
+
+bool plain(const at::Tensor& t) { return t.device().is_cpu() && t.scalar_type() == at::kFloat; }
+
 }  // namespace
 
 std::vector<at::Tensor> MemberProgram::tensors(const train::Params& params, bool leaves) const {
   at::NoGradGuard no_grad;
   std::vector<at::Tensor> out;
   out.reserve(slices.size());
+  std::vector<train::StridedPair> copies;
+  at::Tensor memory;
   for (const Slice& s : slices) {
     const train::Params::Entry& entry = params.entries()[s.entry];
-    at::Tensor view = s.whole ? entry.tensor.detach() : entry.tensor.detach().as_strided(s.sizes, s.strides, s.offset);
-    if (!s.whole && !s.buffer) {   // the very strides of a stand-alone network's tensor: kernels are chosen by them
-      view = view.contiguous();
-      if (view.dim() == 4) view = view.contiguous(at::MemoryFormat::ChannelsLast);
+    const bool pack = s.packed_at >= 0;
+    at::Tensor view = view_of(entry.tensor, s.sizes, pack || s.buffer || s.whole ? s.strides : s.own_strides, s.offset);
+    if (pack) {
+      if (!memory.defined()) memory = at::empty({packed}, entry.tensor.options().requires_grad(false));
+      at::Tensor own = view_of(memory, s.sizes, s.own_strides, s.packed_at);
+      if (plain(own)) copies.push_back({own, std::move(view)});
+      else own.copy_(view);
+      view = std::move(own);
     }
     if (leaves && entry.trainable) view.set_requires_grad(true);
     out.push_back(std::move(view));
   }
+  train::copy_all(copies);
   return out;
 }
 
 void add_gradients(const MemberProgram& member, const train::Params& params, const std::vector<at::Tensor>& leaves, std::vector<at::Tensor>& grads) {
   at::NoGradGuard no_grad;
   grads.resize(params.entries().size());
+  std::vector<train::StridedPair> sums;
   for (size_t i = 0; i < leaves.size(); ++i) {
     at::Tensor part = leaves[i].grad();
     if (!part.defined()) continue;
@@ -71,9 +114,11 @@ void add_gradients(const MemberProgram& member, const train::Params& params, con
       }
       whole = at::zeros_like(own, at::MemoryFormat::Preserve);
     }
-    if (s.whole) whole.add_(part);
-    else whole.as_strided(s.sizes, s.strides, s.offset).add_(part);
+    at::Tensor to = view_of(whole, s.sizes, s.strides, s.offset);
+    if (plain(to) && plain(part)) sums.push_back({std::move(to), std::move(part)});
+    else to.add_(part);
   }
+  train::add_all(sums);
 }
 
 Result<Store> Store::make(space::Space space, uint64_t seed, size_t programs) {
@@ -116,11 +161,7 @@ Result<Graph> Store::graph(const space::Member& member) const {
   return build(space::to_arch(space_, member, "member"));
 }
 
-Result<std::shared_ptr<const MemberProgram>> Store::program(const space::Member& member) {
-  if (const auto found = cache_.find(member); found != cache_.end()) {
-    order_.splice(order_.begin(), order_, found->second.used);
-    return found->second.program;
-  }
+Result<std::shared_ptr<const MemberProgram>> Store::compile(const space::Member& member) const {
   HONE_TRY_ASSIGN(const Graph graph, this->graph(member));
   auto made = std::make_shared<MemberProgram>();
   made->member = member;
@@ -130,23 +171,57 @@ Result<std::shared_ptr<const MemberProgram>> Store::program(const space::Member&
   for (const train::Program::Slot& slot : made->program.state()) {
     const train::Params::Entry* entry = params_.find(slot.name);
     if (!entry) return fail(Code::failed, "the supernet has no such tensor", slot.name);
-    HONE_TRY_ASSIGN(const at::Tensor view, params_.slice(*entry, slot.shape()));
     MemberProgram::Slice s;
+    HONE_TRY_ASSIGN(s.offset, params_.offset(*entry, slot.shape()));
     s.entry = static_cast<size_t>(entry - entries.data());
-    s.sizes = view.sizes().vec();
-    s.strides = view.strides().vec();
-    s.offset = view.storage_offset();
-    s.whole = view.sizes() == entry->tensor.sizes();
+    s.sizes = slot.sizes;
+    s.strides = entry->tensor.strides().vec();
+    s.own_strides = own_strides(s.sizes);
+    s.whole = slot.shape() == entry->tensor.sizes();
     s.buffer = entry->buffer;
+    if (!s.whole && !s.buffer && !same_memory(s.sizes, s.strides, s.own_strides)) {   // kernels are chosen by strides, and would pack it themselves
+      s.packed_at = made->packed;
+      made->packed += (c10::multiply_integers(s.sizes) + kAligned - 1) / kAligned * kAligned;
+    }
     made->slices.push_back(std::move(s));
   }
-  order_.push_front(member);
-  cache_[member] = {made, order_.begin()};
-  if (cache_.size() > limit_) {
-    cache_.erase(order_.back());
-    order_.pop_back();
-  }
   return std::shared_ptr<const MemberProgram>(std::move(made));
+}
+
+void Store::keep(std::shared_ptr<const MemberProgram> program) {
+  const space::Member& member = order_.emplace_front(program->member);
+  cache_[member] = {std::move(program), order_.begin()};
+  if (cache_.size() <= limit_) return;
+  cache_.erase(order_.back());
+  order_.pop_back();
+}
+
+Result<std::shared_ptr<const MemberProgram>> Store::program(const space::Member& member) {
+  if (const auto found = cache_.find(member); found != cache_.end()) {
+    order_.splice(order_.begin(), order_, found->second.used);
+    return found->second.program;
+  }
+  HONE_TRY_ASSIGN(std::shared_ptr<const MemberProgram> made, compile(member));
+  keep(made);
+  return made;
+}
+
+Status Store::prepare(const std::vector<space::Member>& members) {
+  std::vector<space::Member> missing;
+  for (const space::Member& m : members) {
+    if (const auto found = cache_.find(m); found != cache_.end()) order_.splice(order_.begin(), order_, found->second.used);
+    else if (std::ranges::find(missing, m) == missing.end()) missing.push_back(m);
+  }
+  if (members.size() > limit_) return {};
+  std::vector<std::optional<Result<std::shared_ptr<const MemberProgram>>>> made(missing.size());
+  at::parallel_for(0, static_cast<int64_t>(missing.size()), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) made[static_cast<size_t>(i)] = compile(missing[static_cast<size_t>(i)]);
+  });
+  for (auto& one : made) {
+    HONE_TRY(*one);
+    keep(std::move(**one));
+  }
+  return {};
 }
 
 }  // namespace hone::methods

@@ -22,11 +22,15 @@ struct MemberProgram {
   train::Program program;
   struct Slice {
     size_t entry = 0;                     // in Params::entries()
-    std::vector<int64_t> sizes, strides;  // of the view
+    std::vector<int64_t> sizes;
+    std::vector<int64_t> strides;         // in the store
+    std::vector<int64_t> own_strides;     // of a stand-alone network's tensor
     int64_t offset = 0;                   // elements behind the entry's first
+    int64_t packed_at = -1;               // elements into the memory of packed tensors; -1 where a view serves
     bool whole = false, buffer = false;
   };
   std::vector<Slice> slices;              // in the order of program.state()
+  int64_t packed = 0;                     // elements of packed tensors
 
   // The store's tensors without history, to run once: statistics as views, weights as views where those are dense, else packed
   // for this run (a kernel would pack them itself, forward and backward). So a member computes bit for bit what it would alone.
@@ -49,6 +53,8 @@ class Store {
 
   // A member outside the space: Code::usage, with the gene and its choices.
   Result<std::shared_ptr<const MemberProgram>> program(const space::Member& member);
+  // Makes the programs of members that will be asked for next, in parallel. Of more than are kept, none.
+  Status prepare(const std::vector<space::Member>& members);
   // The member as a Graph without contents, typed for one image.
   Result<Graph> graph(const space::Member& member) const;
 
@@ -60,6 +66,9 @@ class Store {
     std::shared_ptr<const MemberProgram> program;
     std::list<space::Member>::iterator used;
   };
+  Result<std::shared_ptr<const MemberProgram>> compile(const space::Member& member) const;
+  void keep(std::shared_ptr<const MemberProgram> program);
+
   space::Space space_;
   train::Params params_;
   std::unordered_map<space::Member, Cached, Hash> cache_;

@@ -102,7 +102,7 @@ Result<at::Tensor> SupernetTask::targets_of(at::Tensor& images, const at::Tensor
   return smoothed(targets, options_.label_smoothing);
 }
 
-Result<SupernetTask::Pass> SupernetTask::train_member(const Drawn& drawn, const at::Tensor& images, const at::Tensor& targets, bool follow, int64_t micros, std::vector<at::Tensor>& grads) {
+Result<SupernetTask::Pass> SupernetTask::train_member(const Drawn& drawn, Sides& images, const at::Tensor& targets, bool follow, int64_t micros, std::vector<at::Tensor>& grads) {
   HONE_TRY_ASSIGN(const auto program, store_->program(drawn.member));
   const std::vector<at::Tensor> leaves = program->tensors(store_->params(), /*leaves=*/true);
   train::RunOptions run;
@@ -111,7 +111,7 @@ Result<SupernetTask::Pass> SupernetTask::train_member(const Drawn& drawn, const 
   run.batch_norm_momentum = options_.bn_momentum;
   run.generator = train::step_generator(options_.compute, planned_, 0);
   run.compute = options_.compute.type;
-  HONE_TRY_ASSIGN(const auto out, program->program.run({resized(images, drawn.member.resolution)}, leaves, run));
+  HONE_TRY_ASSIGN(const auto out, program->program.run({images.at(drawn.member.resolution)}, leaves, run));
   const at::Tensor logits = out[0].to(at::kFloat);
   const at::Tensor loss = follow ? alpha_divergence(logits, targets, options_.divergence) : soft_cross_entropy(logits, targets);
   torch::autograd::backward({micros > 1 ? loss / static_cast<double>(micros) : loss}, {});
@@ -142,12 +142,16 @@ Result<train::Losses> SupernetTask::forward(int64_t step, int64_t micro, int64_t
     if (entries[i].trainable) grads[i] = entries[i].tensor.grad();
   at::Tensor total, followed, drawn_loss, smallest_loss, drawn_right;
   int64_t drawn_count = 0;
+  Sides pictures(images);
+  std::vector<space::Member> members;
+  for (const Drawn& d : plan_) members.push_back(d.member);
+  HONE_TRY(store_->prepare(members));
   for (size_t i = 0; i < plan_.size(); ++i) {
     const Drawn& d = plan_[i];
     // Levels: draws learn from the targets, the smallest from the draws. Sandwich: all others learn from the largest.
     const bool follow = o.sampler.levels ? d.role == Role::smallest : d.role != Role::largest;
     const at::Tensor goal = !follow ? targets : o.sampler.levels ? followed / static_cast<double>(drawn_count) : followed;
-    HONE_TRY_ASSIGN(const Pass pass, train_member(d, images, goal, follow, micros, project && d.role == Role::largest ? largest_grads_ : grads));
+    HONE_TRY_ASSIGN(const Pass pass, train_member(d, pictures, goal, follow, micros, project && d.role == Role::largest ? largest_grads_ : grads));
     total = total.defined() ? total + pass.loss : pass.loss;
     if (d.role == Role::smallest) smallest_loss = pass.loss;
     if (o.sampler.levels ? d.role == Role::drawn : d.role == Role::largest) followed = followed.defined() ? followed + pass.softmax : pass.softmax;

@@ -46,7 +46,7 @@ class SupernetTask : public train::Task {
   Status open();
   Result<at::Tensor> targets_of(at::Tensor& images, const at::Tensor& labels, int64_t step, int64_t micro);
   // Forward and backward of one member; its gradients, divided by `micros`, go to `grads`.
-  Result<Pass> train_member(const Drawn& drawn, const at::Tensor& images, const at::Tensor& targets, bool follow, int64_t micros, std::vector<at::Tensor>& grads);
+  Result<Pass> train_member(const Drawn& drawn, Sides& images, const at::Tensor& targets, bool follow, int64_t micros, std::vector<at::Tensor>& grads);
   // Minus the cross-entropy of members on a batch, with the batch's own statistics; training's are left alone.
   Result<double> quality(const space::Member& member, const train::Batch& batch);
   bool scores_on_step(const Drawn& drawn) const;
