@@ -25,7 +25,7 @@ struct Options {
   NetworkOptions network;
   std::string variant, set;
   std::optional<std::string> adapters, replace, convention, file;
-  std::optional<int64_t> seed, reduction, rank, prompts;
+  std::optional<int64_t> seed, reduction, rank, prompts, hidden, replace_hidden, groups;
   bool measure = false;
   TimingFlags timing;
   Output output;
@@ -125,7 +125,8 @@ Status read_adapters(const Options& o, Adapters& a) {
   if (o.adapters == "identity") a = kIdentity;
   else if (o.adapters) a.keep = *parse_keep(*o.adapters);
   if (o.replace) a.replace = *parse_replace(*o.replace);
-  for (const auto& [flag, given, value] : {std::tuple{"--reduction", o.reduction, &a.reduction}, {"--rank", o.rank, &a.rank}, {"--prompts", o.prompts, &a.prompts}}) {
+  for (const auto& [flag, given, value] : {std::tuple{"--reduction", o.reduction, &a.reduction}, {"--rank", o.rank, &a.rank}, {"--prompts", o.prompts, &a.prompts}, {"--hidden", o.hidden, &a.hidden},
+                                          {"--replace-hidden", o.replace_hidden, &a.replace_hidden}, {"--groups", o.groups, &a.groups}}) {
     if (given && (*given < 1 || *given > 65536)) return fail(Code::usage, fmt::format("{} is not a number from 1 to 65536", *given), flag);
     if (given) *value = *given;
   }
@@ -231,9 +232,12 @@ Command skip_apply_command() {
   add_common(c, *o);
   c.options.push_back({"--set", "LIST|FILE", &o->set, "numbers of skip list, as in 2,4,8,9, or a skip-set file (.json)"});
   c.options.push_back({"--adapters", "KIND", &o->adapters, "of kept candidates, das unless told; identity: none there and nothing in place of skipped ones",
-                       {"das", "houlsby", "scaled", "lora", "linear", "prompt", "deep-prompt", "none", "identity"}});
+                       {"das", "houlsby", "scaled", "lora", "linear", "before", "prompt", "deep-prompt", "none", "identity"}});
   c.options.push_back({"--replace", "KIND", &o->replace, "in place of skipped candidates, adapter unless told", {"adapter", "identity", "propagate"}});
   c.options.push_back({"--reduction", "N", &o->reduction, "bottleneck of adapters: the width over N, 8 unless told"});
+  c.options.push_back({"--hidden", "N", &o->hidden, "bottleneck of kept candidates' adapters, in place of --reduction"});
+  c.options.push_back({"--replace-hidden", "N", &o->replace_hidden, "bottleneck in place of skipped ones; as wide as what it displaces unless told"});
+  c.options.push_back({"--groups", "N", &o->groups, "groups of the up-projections, 1 unless told"});
   c.options.push_back({"--rank", "N", &o->rank, "of lora, 4 unless told"});
   c.options.push_back({"--prompts", "N", &o->prompts, "learnt tokens of prompt and deep-prompt, 200 unless told"});
   c.options.push_back({"--convention", "NAME", &o->convention, "percentages of this convention's FLOPs instead of MACs"});

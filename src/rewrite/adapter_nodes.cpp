@@ -19,6 +19,33 @@ ValueId dense(Editor& e, ValueId x, const std::string& name, int64_t in, int64_t
 
 ValueId ints(Editor& e, std::vector<int64_t> values, const std::string& name) { return e.constant(Tensor::ints(std::move(values)), name); }
 
+ValueId dropped(Editor& e, ValueId x, const std::string& name, double ratio) {
+  return ratio > 0 ? e.emit("Dropout", {x, e.constant(Tensor::scalar(static_cast<float>(ratio)), name + ".dropout")}, name) : x;
+}
+
+Init start_of(const AdapterShape& s, float deviation) { return s.xavier ? Init{Init::Kind::xavier_uniform, 0} : Init{Init::Kind::normal, deviation}; }
+
+// From the bottleneck to the width, part by part where there are groups; the last part of the channels takes the remainder.
+ValueId up_projection(Editor& e, ValueId y, const std::string& name, const AdapterShape& s, Init init) {
+  y = dropped(e, y, name, s.dropout);
+  if (s.groups == 1) return dense(e, y, name, s.bottleneck, s.width, init, s.map);
+  const int64_t axis = s.map ? 1 : -1, in = s.bottleneck / s.groups, out = s.width / s.groups;
+  std::vector<ValueId> parts;
+  for (int64_t i = 0; i < s.groups; ++i) {
+    const std::string g = std::to_string(i);
+    const ValueId part = e.emit("Slice", {y, ints(e, {i * in}, name + ".begin" + g), ints(e, {(i + 1) * in}, name + ".end" + g), ints(e, {axis}, name + ".axis" + g)}, name);
+    parts.push_back(dense(e, part, name + "." + g, in, i + 1 < s.groups ? out : s.width - i * out, init, s.map));
+  }
+  return e.emit("Concat", parts, name, {{"axis", axis}});
+}
+
+// up(relu(down(x))), weights of this deviation.
+ValueId bottleneck(Editor& e, ValueId x, const std::string& name, const AdapterShape& s, float deviation) {
+  ValueId y = dense(e, x, name + ".down_proj", s.width, s.bottleneck, start_of(s, deviation), s.map);
+  if (s.relu) y = e.emit("Relu", {y}, name);
+  return up_projection(e, y, name + ".up_proj", s, s.zero_up ? kZeros : start_of(s, deviation));
+}
+
 }  // namespace
 
 ValueId parallel_adapter(Editor& e, ValueId base, ValueId source, const std::string& name, const AdapterShape& s, ValueId into) {
@@ -26,29 +53,21 @@ ValueId parallel_adapter(Editor& e, ValueId base, ValueId source, const std::str
   const ValueId gain = e.parameter(norm + ".weight", {s.width}, kOnes), shift = e.parameter(norm + ".bias", {s.width}, kZeros);
   ValueId y = s.map ? e.emit("GroupNormalization", {source, gain, shift}, norm, {{"num_groups", int64_t{1}}, {"epsilon", 1e-5f}})
                     : e.emit("LayerNormalization", {source, gain, shift}, norm, {{"axis", int64_t{-1}}, {"epsilon", 1e-5f}});
-  const Init normal{Init::Kind::normal, 0.02f};
-  y = e.emit("Relu", {dense(e, y, name + ".down_proj", s.width, s.bottleneck, normal, s.map)}, name);
-  y = dense(e, y, name + ".up_proj", s.bottleneck, s.width, s.zero_up ? kZeros : normal, s.map);
+  y = bottleneck(e, y, name, s, 0.02f);
   if (s.scale != 1) y = e.emit("Mul", {y, e.constant(Tensor::scalar(static_cast<float>(s.scale)), name + ".scale")}, name);
   return e.emit("Add", {base, y}, name, {}, into);
 }
 
 ValueId houlsby_adapter(Editor& e, ValueId x, const std::string& name, const AdapterShape& s) {
-  const Init normal{Init::Kind::normal, 0.01f};
-  ValueId y = e.emit("Relu", {dense(e, x, name + ".down_proj", s.width, s.bottleneck, normal, s.map)}, name);
-  y = dense(e, y, name + ".up_proj", s.bottleneck, s.width, s.zero_up ? kZeros : normal, s.map);
-  return e.emit("Add", {x, y}, name);
+  return e.emit("Add", {x, bottleneck(e, x, name, s, 0.01f)}, name);
 }
 
-ValueId linear_adapter(Editor& e, ValueId x, const std::string& name, const AdapterShape& s) {
-  const ValueId y = dense(e, x, name + ".down_proj", s.width, s.bottleneck, {Init::Kind::normal, 0.02f}, s.map);
-  return e.emit("Add", {x, dense(e, y, name + ".up_proj", s.bottleneck, s.width, kZeros, s.map)}, name);
-}
+ValueId bottleneck_adapter(Editor& e, ValueId x, const std::string& name, const AdapterShape& s) { return e.emit("Add", {x, bottleneck(e, x, name, s, 0.02f)}, name); }
 
 ValueId low_rank_branch(Editor& e, ValueId base, ValueId x, const LowRank& branch, ValueId into) {
   const int64_t in = e.value(x).type.shape.back();
   const ValueId a = e.parameter(branch.name + "_A", {branch.rank, in}, {Init::Kind::normal, 1}), b = e.parameter(branch.name + "_B", {branch.out, branch.rank}, kZeros);
-  ValueId y = e.emit("hone::Linear", {e.emit("hone::Linear", {x, a}, branch.name), b}, branch.name);
+  ValueId y = e.emit("hone::Linear", {e.emit("hone::Linear", {dropped(e, x, branch.name, branch.dropout), a}, branch.name), b}, branch.name);
   if (branch.before || branch.after) {
     // Only the last axis grows, whatever the rank.
     y = e.emit("Pad", {y, ints(e, {branch.before, branch.after}, branch.name + ".pads"), kNoValue, ints(e, {-1}, branch.name + ".axis")}, branch.name);
@@ -56,20 +75,17 @@ ValueId low_rank_branch(Editor& e, ValueId base, ValueId x, const LowRank& branc
   return e.emit("Add", {base, y}, branch.name, {}, into);
 }
 
-ValueId propagation_adapter(Editor& e, ValueId x, ValueId context, const std::string& name, int64_t width, ValueId into) {
-  const int64_t half = std::max<int64_t>(1, width * 3 / 32), hidden = 2 * half;
-  const Init normal{Init::Kind::normal, 0.02f};
+ValueId propagation_adapter(Editor& e, ValueId x, ValueId context, const std::string& name, const AdapterShape& s, ValueId into) {
+  const int64_t width = s.width, hidden = 2 * std::max<int64_t>(1, width * 3 / 32);
+  const Init normal = start_of(s, 0.02f);
   const ValueId own = dense(e, x, name + ".own_proj", width, hidden, normal, false);
   const ValueId other = e.emit("ReduceMean", {dense(e, context, name + ".context_proj", e.value(context).type.shape.back(), hidden, normal, false), ints(e, {1}, name + ".axes")}, name,
                                {{"keepdims", int64_t{1}}});
   const ValueId y = e.emit("Mul", {e.emit("Add", {own, other}, name), e.constant(Tensor::scalar(0.5f), name + ".half")}, name);
-  std::vector<ValueId> groups;
-  for (int64_t i = 0; i < 2; ++i) {
-    const std::string g = std::to_string(i);
-    const ValueId part = e.emit("Slice", {y, ints(e, {i * half}, name + ".begin" + g), ints(e, {(i + 1) * half}, name + ".end" + g), ints(e, {2}, name + ".axis" + g)}, name);
-    groups.push_back(dense(e, part, name + ".up_proj." + g, half, i == 0 ? width / 2 : width - width / 2, kZeros, false));
-  }
-  return e.emit("Add", {x, e.emit("Concat", groups, name, {{"axis", int64_t{-1}}})}, name, {}, into);
+  AdapterShape up = s;
+  up.bottleneck = hidden;
+  up.groups = 2;
+  return e.emit("Add", {x, up_projection(e, y, name + ".up_proj", up, kZeros)}, name, {}, into);
 }
 
 ValueId attention_context(const Graph& g, const SkipPass& pass) {

@@ -8,29 +8,33 @@
 
 namespace hone {
 
+// xavier, relu, groups and dropout as in Adapters. The up-projection of more groups than one is a dense layer for each, NAME.up_proj.0 and on.
 struct AdapterShape {
   int64_t width, bottleneck;
   bool map = false;        // 1x1 convolutions on N x C x H x W
   double scale = 1;
-  bool zero_up = false;
+  bool zero_up = false, xavier = false, relu = true;
+  int64_t groups = 1;
+  double dropout = 0;
 };
 
 // base + scale * up(relu(down(norm(source)))); weights N(0, 0.02^2), biases 0, norm eps 1e-5.
 ValueId parallel_adapter(Editor& e, ValueId base, ValueId source, const std::string& name, const AdapterShape& s, ValueId into);
 // x + up(relu(down(x))); weights N(0, 0.01^2).
 ValueId houlsby_adapter(Editor& e, ValueId x, const std::string& name, const AdapterShape& s);
-// x + up(down(x)); up starts at zero.
-ValueId linear_adapter(Editor& e, ValueId x, const std::string& name, const AdapterShape& s);
+// x + up(relu(down(x))); weights N(0, 0.02^2).
+ValueId bottleneck_adapter(Editor& e, ValueId x, const std::string& name, const AdapterShape& s);
 
 // base + [0 | B A x | 0]: `before`, `out` and `after` columns. A (rank x in) ~ N(0, 1), B (out x rank) = 0; names NAME_A, NAME_B.
 struct LowRank {
   std::string name;
   int64_t before, out, after, rank;
+  double dropout = 0;  // of x, in training
 };
 ValueId low_rank_branch(Editor& e, ValueId base, ValueId x, const LowRank& branch, ValueId into);
 
-// x + B((C x + mean over tokens of A context) / 2), hidden 3 width / 16, B in two groups.
-ValueId propagation_adapter(Editor& e, ValueId x, ValueId context, const std::string& name, int64_t width, ValueId into);
+// x + B((C x + mean over tokens of A context) / 2), hidden 3 width / 16, B in two groups and 0. Of `s` its width, xavier and dropout.
+ValueId propagation_adapter(Editor& e, ValueId x, ValueId context, const std::string& name, const AdapterShape& s, ValueId into);
 // Where the attention of a pass takes its keys from: the other stream, or the pass's own input.
 ValueId attention_context(const Graph& g, const SkipPass& pass);
 

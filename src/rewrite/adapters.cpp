@@ -16,12 +16,27 @@ namespace hone {
 namespace {
 
 constexpr std::pair<Keep, std::string_view> kKeeps[] = {{Keep::none, "none"}, {Keep::das, "das"}, {Keep::houlsby, "houlsby"}, {Keep::scaled, "scaled"},
-                                                        {Keep::lora, "lora"}, {Keep::linear, "linear"}, {Keep::prompt, "prompt"}, {Keep::deep_prompt, "deep-prompt"}};
+                                                        {Keep::lora, "lora"}, {Keep::linear, "linear"}, {Keep::before, "before"}, {Keep::prompt, "prompt"}, {Keep::deep_prompt, "deep-prompt"}};
 constexpr std::pair<Replace, std::string_view> kReplaces[] = {{Replace::identity, "identity"}, {Replace::adapter, "adapter"}, {Replace::propagate, "propagate"}};
 
 // Where a network has no place for an adapter.
 tl::unexpected<Error> no_place(const SkipCandidate& c, Keep keep, std::string_view why) {
   return fail(Code::usage, fmt::format("{} adapters have no place here: {}", name(keep), why), c.module, "--adapters das works on every network with residual modules");
+}
+
+AdapterShape shape_of(const SkipCandidate& c, const Adapters& a, int64_t bottleneck, double scale = 1) {
+  return {c.width, bottleneck, c.map, scale, a.zero_up, a.xavier, a.relu, a.groups, a.dropout};
+}
+int64_t kept_bottleneck(const SkipCandidate& c, const Adapters& a) { return a.hidden > 0 ? a.hidden : std::max<int64_t>(1, c.width / a.reduction); }
+int64_t skip_bottleneck(const SkipCandidate& c, const Adapters& a) {  // as wide as what it displaces
+  return a.replace_hidden > 0 ? a.replace_hidden : kept_bottleneck(c, a) * static_cast<int64_t>(c.passes[0].sums.size());
+}
+
+Status check(const SkipCandidate& c, const Adapters& a) {
+  const bool kept = a.keep == Keep::das || a.keep == Keep::houlsby || a.keep == Keep::scaled || a.keep == Keep::linear || a.keep == Keep::before;
+  for (const auto& [used, bottleneck] : {std::pair{kept, kept_bottleneck(c, a)}, {a.replace == Replace::adapter, skip_bottleneck(c, a)}})
+    if (used && (bottleneck % a.groups || c.width < a.groups)) return fail(Code::usage, fmt::format("an adapter's bottleneck of {} and {} channels are not {} groups", bottleneck, c.width, a.groups), c.module);
+  return {};
 }
 
 // What happens around a node of the old graph.
@@ -43,7 +58,8 @@ class Plan {
         case Keep::scaled: beside(c, pass, true); break;
         case Keep::houlsby: behind_branches(c, pass); break;
         case Keep::lora: HONE_TRY(low_rank(c, pass)); break;
-        case Keep::linear: HONE_TRY(before_dense(c, pass)); break;
+        case Keep::linear:
+        case Keep::before: HONE_TRY(before_dense(c, pass)); break;
         case Keep::deep_prompt: HONE_TRY(among_keys(c, pass)); break;
       }
     return {};
@@ -55,7 +71,7 @@ class Plan {
   }
 
  private:
-  AdapterShape shape(const SkipCandidate& c, double scale = 1) const { return {c.width, std::max<int64_t>(1, c.width / a_.reduction), c.map, scale, a_.zero_up}; }
+  AdapterShape shape(const SkipCandidate& c, double scale = 1) const { return shape_of(c, a_, kept_bottleneck(c, a_), scale); }
 
   // The node's result becomes result + s A(source).
   void add_behind(NodeId node, ValueId source, std::string name, AdapterShape s) {
@@ -139,12 +155,12 @@ class Plan {
       const std::string name = dense_name(h.q);
       const int64_t out = g_.value(g_.nodes[h.q].outputs[0]).type.shape.back();
       if (h.q != h.v) {
-        edits_[h.q].after = lora_after({{name + ".lora", 0, out, 0, a_.rank}});
-        edits_[h.v].after = lora_after({{dense_name(h.v) + ".lora", 0, g_.value(g_.nodes[h.v].outputs[0]).type.shape.back(), 0, a_.rank}});
+        edits_[h.q].after = lora_after({{name + ".lora", 0, out, 0, a_.rank, a_.dropout}});
+        edits_[h.v].after = lora_after({{dense_name(h.v) + ".lora", 0, g_.value(g_.nodes[h.v].outputs[0]).type.shape.back(), 0, a_.rank, a_.dropout}});
         continue;
       }
       if (h.q != h.k || out % 3) return no_place(c, a_.keep, "queries and values share a dense layer that is not three equal parts");
-      edits_[h.q].after = lora_after({{name + ".lora_q", 0, out / 3, out / 3 * 2, a_.rank}, {name + ".lora_v", out / 3 * 2, out / 3, 0, a_.rank}});
+      edits_[h.q].after = lora_after({{name + ".lora_q", 0, out / 3, out / 3 * 2, a_.rank, a_.dropout}, {name + ".lora_v", out / 3 * 2, out / 3, 0, a_.rank, a_.dropout}});
     }
     return {};
   }
@@ -165,8 +181,10 @@ class Plan {
       const auto made = std::make_shared<ValueId>(kNoValue);
       for (NodeId n : nodes_between(g_, s.stream, s.branch, pass.nodes)) {
         if (g_.nodes[n].type != "hone::Linear" || g_.nodes[n].inputs[0] != source) continue;
-        edits_[n].before.push_back([made, source, name, shape = shape(c)](Editor& e, Node& dense) {
-          if (*made == kNoValue) *made = linear_adapter(e, source, name, shape);
+        AdapterShape own = shape(c);
+        if (a_.keep == Keep::linear) own.relu = false, own.zero_up = true;
+        edits_[n].before.push_back([made, source, name, own](Editor& e, Node& dense) {
+          if (*made == kNoValue) *made = bottleneck_adapter(e, source, name, own);
           dense.inputs[0] = *made;
         });
         placed = true;
@@ -264,6 +282,8 @@ bool is_adapter(std::string_view parameter) {
 Result<Graph> apply_skips(const Graph& graph, const std::vector<SkipCandidate>& candidates, const std::vector<int64_t>& set, const Adapters& adapters) {
   if (adapters.reduction < 1 || adapters.rank < 1 || adapters.prompts < 1 || adapters.rank > 1 << 16 || adapters.prompts > 1 << 16)
     return fail(Code::usage, "reduction, rank and prompts are whole numbers from 1 to 65536", graph.name);
+  if (adapters.hidden < 0 || adapters.replace_hidden < 0 || adapters.hidden > 1 << 16 || adapters.replace_hidden > 1 << 16 || adapters.groups < 1 || adapters.groups > 1 << 16 || !(adapters.dropout >= 0 && adapters.dropout < 1))
+    return fail(Code::usage, "hidden sizes are whole numbers to 65536, groups from 1 on, and dropout is a share below 1", graph.name);
   std::vector<bool> skipped(candidates.size(), false);
   for (int64_t i : set) {
     if (i < 0 || static_cast<size_t>(i) >= candidates.size())
@@ -271,6 +291,7 @@ Result<Graph> apply_skips(const Graph& graph, const std::vector<SkipCandidate>& 
     if (skipped[static_cast<size_t>(i)]) return fail(Code::usage, fmt::format("candidate {} is given twice", i), graph.name);
     skipped[static_cast<size_t>(i)] = true;
   }
+  for (const SkipCandidate& c : candidates) HONE_TRY(check(c, adapters));
   Plan plan(graph, adapters);
   struct End {
     const SkipCandidate* candidate;
@@ -317,11 +338,11 @@ Result<Graph> apply_skips(const Graph& graph, const std::vector<SkipCandidate>& 
       reader.inputs = {pass->input};
       if (adapters.keep == Keep::prompt) with_prompts(reader);
       const ValueId source = reader.inputs[0];
-      const int64_t bottleneck = std::max<int64_t>(1, c->width / adapters.reduction) * static_cast<int64_t>(pass->sums.size());
+      const AdapterShape shape = shape_of(*c, adapters, skip_bottleneck(*c, adapters));
       switch (adapters.replace) {
         case Replace::identity: out.replace(pass->output, out.current(source)); break;
-        case Replace::adapter: parallel_adapter(out, source, source, c->skip_adapter, {c->width, bottleneck, c->map, 1, adapters.zero_up}, pass->output); break;
-        case Replace::propagate: propagation_adapter(out, source, attention_context(graph, *pass), c->skip_adapter, c->width, pass->output); break;
+        case Replace::adapter: parallel_adapter(out, source, source, c->skip_adapter, shape, pass->output); break;
+        case Replace::propagate: propagation_adapter(out, source, attention_context(graph, *pass), c->skip_adapter, shape, pass->output); break;
       }
       leave_stream(pass->output);
     }

@@ -24,7 +24,8 @@ enum class Keep : uint8_t {
   scaled,       // 4 A(x) beside attentions alone, x what the attention reads; on networks without attention, beside every
                 // branch. Post-norm: added behind the norm                                    (He et al. 2022, scaled PA)
   lora,         // queries and values of every attention plus B A x, rank r; A ~ N(0, 1), B = 0 (Hu et al. 2022). Linear
-  linear,       // x + up(down(x)) where a branch's first dense layers read, up = 0            (EAS). Linear
+  linear,       // x + up(down(x)) where a branch's first dense layers read, up = 0            (EAS, RepAdapter). Linear
+  before,       // x + up(relu(down(x))) at the same place, starts like das                    (DAS for LLaVA)
   prompt,       // p learnt tokens at the end of every stream                                  (Jia et al. 2022, shallow)
   deep_prompt,  // p learnt tokens among keys and values of each candidate's last attention    (deep)
 };
@@ -47,14 +48,21 @@ struct Adapters {
   int64_t reduction = 8;
   int64_t rank = 4;
   int64_t prompts = 200;
-  bool zero_up = false;     // das, houlsby, scaled, adapter: up-projections start at zero, so the network starts as it was
+  bool zero_up = false;     // das, houlsby, scaled, before, adapter: up-projections start at zero, so the network starts as it was
+  // The ports of DAS to language models (DoubtedSteam/DAS: LaVIN-DAS, LLaVA-DAS) differ in these.
+  int64_t hidden = 0, replace_hidden = 0;  // bottleneck of kept modules' adapters and of skip adapters; 0: by reduction
+  bool xavier = false;      // dense layers of adapters start by xavier_uniform in the place of a normal distribution; up still at zero where it does
+  bool relu = true;         // das, houlsby, scaled, before, adapter: between down and up; false: they are linear there
+  int64_t groups = 1;       // of the up-projection: each reaches its part of the channels from its part of the bottleneck
+  double dropout = 0;       // in training, in front of the up-projection; of lora in front of A
   bool operator==(const Adapters&) const = default;
 };
 inline constexpr Adapters kIdentity{.keep = Keep::none, .replace = Replace::identity};
 
 // The network without the candidates numbered in `set`; their parameters are gone. New parameters have "adapter", "lora" or
 // "prompt" in their names, those of the official code where the method defines the network.
-// Errors (usage): a number that is no candidate or is given twice; an adapter that the network has no place for.
+// Errors (usage): a number that is no candidate or is given twice; an adapter that the network has no place for; a bottleneck
+// that is not that many groups.
 Result<Graph> apply_skips(const Graph& graph, const std::vector<SkipCandidate>& candidates, const std::vector<int64_t>& set, const Adapters& adapters);
 
 // True for the parameters that apply_skips adds.

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <optional>
@@ -53,10 +54,12 @@ void set_contents(Value& value, const Matrix& m) {
   value.data = std::make_shared<const Tensor>(Tensor{DType::f32, value.type.shape, Bytes::copy(narrow.data(), narrow.size() * sizeof(float)), {}});
 }
 
-struct TwoDense {  // second(first(x))
+struct TwoDense {  // second(first(x)); dropout between them, which inference has none of
   ValueId x = kNoValue;
-  const Node *first = nullptr, *second = nullptr;
-  int64_t before = 0;  // columns of zeros in front
+  const Node* first = nullptr;
+  std::vector<const Node*> second;  // several: each makes a part of the channels of a part of the bottleneck
+  int64_t before = 0;               // columns of zeros in front
+  size_t operands() const { return std::max(first->inputs.size(), second[0]->inputs.size()); }
 };
 
 class Merger {
@@ -89,7 +92,7 @@ class Merger {
       if (node.type != "Add") continue;
       const auto two = two_dense(node.inputs[1]);
       const Node* base = made_by(now(node.inputs[0]), "hone::Linear");
-      if (!two || !base || base->inputs[0] != two->x || two->first->inputs.size() > 2 || two->second->inputs.size() > 2) continue;
+      if (!two || !base || base->inputs[0] != two->x || two->operands() > 2) continue;
       if (merged_.insert({base->inputs[1], two->first->inputs[1]}).second) {
         HONE_TRY(add_to_weight(base->inputs[1], *two));
         ++count;
@@ -111,6 +114,26 @@ class Merger {
     return n != kNoNode && g_.nodes[n].type == type ? &g_.nodes[n] : nullptr;
   }
 
+  ValueId undropped(ValueId v) const {
+    const Node* n = made_by(v, "Dropout");
+    return n ? n->inputs[0] : v;
+  }
+
+  // The dense layers that read parts `v` is cut into, if they are those and stand in their order.
+  bool parts_of(const Node& concat, ValueId& v, std::vector<const Node*>& dense) const {
+    int64_t begin = 0;
+    for (ValueId input : concat.inputs) {
+      const Node* d = made_by(input, "hone::Linear");
+      const Node* slice = d ? made_by(d->inputs[0], "Slice") : nullptr;
+      const auto from = slice && slice->inputs.size() > 1 && g_.values[slice->inputs[1]].data ? to_ints(*g_.values[slice->inputs[1]].data) : std::nullopt;
+      if (!from || from->size() != 1 || (*from)[0] != begin || (v != kNoValue && slice->inputs[0] != v)) return false;
+      v = slice->inputs[0];
+      begin += g_.values[d->inputs[1]].type.shape.back();
+      dense.push_back(d);
+    }
+    return !dense.empty();
+  }
+
   std::optional<TwoDense> two_dense(ValueId v) const {
     TwoDense out;
     if (const Node* pad = made_by(v, "Pad")) {
@@ -120,11 +143,36 @@ class Merger {
       out.before = (*widths)[0];
       v = pad->inputs[0];
     }
-    out.second = made_by(v, "hone::Linear");
-    out.first = out.second ? made_by(out.second->inputs[0], "hone::Linear") : nullptr;
-    if (!out.first || !is_adapter(g_.values[out.first->inputs[1]].name) || !is_adapter(g_.values[out.second->inputs[1]].name)) return std::nullopt;
-    out.x = out.first->inputs[0];
+    ValueId between = kNoValue;
+    if (const Node* concat = made_by(v, "Concat")) {
+      if (!parts_of(*concat, between, out.second)) return std::nullopt;
+    } else if (const Node* second = made_by(v, "hone::Linear")) {
+      out.second = {second};
+      between = second->inputs[0];
+    }
+    out.first = between == kNoValue ? nullptr : made_by(undropped(between), "hone::Linear");
+    if (!out.first || !is_adapter(g_.values[out.first->inputs[1]].name)) return std::nullopt;
+    for (const Node* n : out.second)
+      if (!is_adapter(g_.values[n->inputs[1]].name) || n->inputs.size() != out.second[0]->inputs.size()) return std::nullopt;
+    out.x = undropped(out.first->inputs[0]);
     return out;
+  }
+
+  // Weight (operand 1) or bias (2) of the second dense layer; parts stand on the diagonal.
+  Result<Matrix> second(const TwoDense& two, size_t operand) const {
+    Matrix all;
+    for (const Node* n : two.second) {
+      HONE_TRY_ASSIGN(const Matrix part, contents(g_.values[n->inputs[operand]]));
+      Matrix wider{all.rows + part.rows, operand == 1 ? all.columns + part.columns : 1, {}};
+      wider.at.resize(static_cast<size_t>(wider.rows * wider.columns));
+      const auto place = [&](const Matrix& m, int64_t row, int64_t column) {
+        for (int64_t i = 0; i < m.rows; ++i) std::copy_n(m.at.begin() + i * m.columns, m.columns, wider.at.begin() + (row + i) * wider.columns + column);
+      };
+      place(all, 0, 0);
+      place(part, all.rows, operand == 1 ? all.columns : 0);
+      all = std::move(wider);
+    }
+    return all;
   }
 
   // The parameter behind a dense layer's weight: itself, or what is transposed.
@@ -140,7 +188,7 @@ class Merger {
     Value& value = g_.values[behind(weight, transposed)];
     HONE_TRY_ASSIGN(Matrix w, contents(value));
     HONE_TRY_ASSIGN(const Matrix a, contents(g_.values[two.first->inputs[1]]));
-    HONE_TRY_ASSIGN(const Matrix b, contents(g_.values[two.second->inputs[1]]));
+    HONE_TRY_ASSIGN(const Matrix b, second(two, 1));
     const Matrix delta = product(b, a);
     if (transposed) w = turned(w);
     if (two.before + delta.rows > w.rows || delta.columns != w.columns) return fail(Code::invalid, "the low-rank branch does not fit its weight", value.name);
@@ -156,14 +204,14 @@ class Merger {
     HONE_TRY_ASSIGN(Matrix w, contents(value));
     if (transposed) w = turned(w);
     HONE_TRY_ASSIGN(const Matrix down, contents(g_.values[two.first->inputs[1]]));
-    HONE_TRY_ASSIGN(const Matrix up, contents(g_.values[two.second->inputs[1]]));
+    HONE_TRY_ASSIGN(const Matrix up, second(two, 1));
     Matrix shift{up.rows, 1, std::vector<double>(static_cast<size_t>(up.rows))};
     if (two.first->inputs.size() > 2) {
       HONE_TRY_ASSIGN(const Matrix d, contents(g_.values[two.first->inputs[2]]));
       shift = product(up, d);
     }
-    if (two.second->inputs.size() > 2) {
-      HONE_TRY_ASSIGN(const Matrix u, contents(g_.values[two.second->inputs[2]]));
+    if (two.second[0]->inputs.size() > 2) {
+      HONE_TRY_ASSIGN(const Matrix u, second(two, 2));
       shift = plus(std::move(shift), u);
     }
     if (w.columns != up.rows || up.columns != down.rows || down.columns != w.columns) return fail(Code::invalid, "the adapter does not fit its weight", value.name);

@@ -39,6 +39,18 @@ class Reader {
     if (!v || !v->is_boolean()) return wrong(key, "true or false"), false;
     return v->get<bool>();
   }
+  double real(const char* key, double low, double below) {
+    const Json* v = find(key);
+    if (!v || !v->is_number()) return wrong(key, "a number"), low;
+    const double x = v->get<double>();
+    if (!(x >= low && x < below)) return wrong(key, fmt::format("a number from {} to below {}", low, below).c_str()), low;
+    return x;
+  }
+  bool choice(const char* key, std::string_view no, std::string_view yes) {  // true: the second
+    const std::string v = text(key);
+    if (v != no && v != yes) wrong(key, fmt::format("{} or {}", no, yes).c_str());
+    return v == yes;
+  }
   std::vector<int64_t> integers(const char* key) {
     const Json* v = find(key);
     return v ? integers(*v, key) : (wrong(key, "a list"), std::vector<int64_t>{});
@@ -97,7 +109,9 @@ std::string candidates_identity(const std::vector<SkipCandidate>& candidates) {
 
 std::string print_skip_set(const SkipSet& s) {
   Json adapters{{"keep", name(s.adapters.keep)}, {"replace", name(s.adapters.replace)}, {"reduction", s.adapters.reduction},
-                {"rank", s.adapters.rank},       {"prompts", s.adapters.prompts},        {"zero_up", s.adapters.zero_up}};
+                {"rank", s.adapters.rank},       {"prompts", s.adapters.prompts},        {"zero_up", s.adapters.zero_up},
+                {"hidden", s.adapters.hidden},   {"replace_hidden", s.adapters.replace_hidden}, {"init", s.adapters.xavier ? "xavier" : "normal"},
+                {"activation", s.adapters.relu ? "relu" : "none"}, {"groups", s.adapters.groups}, {"dropout", s.adapters.dropout}};
   Json head{{"hone_skip_set", kVersion}, {"network", s.network}, {"identity", s.identity}, {"variant", s.variant}, {"set", s.set}, {"modules", s.modules},
             {"adapters", adapters},      {"method", s.method},   {"seed", s.seed},         {"scores", s.scores}};
   // An entry a line, and an event a line.
@@ -134,6 +148,13 @@ Result<SkipSet> parse_skip_set_file(const std::string& text, const std::string& 
     s.adapters.rank = ar.integer("rank", 1, 1 << 16);
     s.adapters.prompts = ar.integer("prompts", 1, 1 << 16);
     s.adapters.zero_up = ar.flag("zero_up");
+    // Files of before these settings have none of them.
+    if (ar.find("hidden")) s.adapters.hidden = ar.integer("hidden", 0, 1 << 16);
+    if (ar.find("replace_hidden")) s.adapters.replace_hidden = ar.integer("replace_hidden", 0, 1 << 16);
+    if (ar.find("groups")) s.adapters.groups = ar.integer("groups", 1, 1 << 16);
+    if (ar.find("dropout")) s.adapters.dropout = ar.real("dropout", 0, 1);
+    if (ar.find("init")) s.adapters.xavier = ar.choice("init", "normal", "xavier");
+    if (ar.find("activation")) s.adapters.relu = ar.choice("activation", "none", "relu");
     if (!keep) ar.wrong("keep", "a kind of adapter");
     if (!replace) ar.wrong("replace", "a kind of replacement");
     if (ar.error()) return fail(*ar.error());

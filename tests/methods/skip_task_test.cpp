@@ -84,7 +84,8 @@ TEST(SkipNumerics, MergedNetworksGiveTheSame) {
   for (const char* net : {"vilt/tiny-vqa", "meter/tiny-nlvr2", "timm/vit_tiny_patch16_224"})
     for (Keep k : {Keep::lora, Keep::linear}) {
       const Graph g = network(net);
-      Graph adapted = with(g, {.keep = k});
+      // Of the published kinds, and as LaVIN has them: dropout, which inference has none of, and grouped up-projections.
+      Graph adapted = with(g, std::string_view(net).starts_with("meter") ? Adapters{.keep = k, .groups = 2, .dropout = 0.1} : Adapters{.keep = k});
       for (ValueId v : adapted.state())  // what starts at zero gets contents
         if (is_adapter(adapted.value(v).name)) adapted.values[v].init = {Init::Kind::normal, 0.05f};
       adapted = *with_fresh_weights(adapted, 7);
@@ -93,7 +94,7 @@ TEST(SkipNumerics, MergedNetworksGiveTheSame) {
       const auto in = inputs_of(g);
       const at::Tensor before = run(adapted, in), after = run(merged->graph, in), plain = run(*with_fresh_weights(g, 7), in);
       EXPECT_LT((before - after).abs().max().item<double>(), 2e-5 * (1 + before.abs().max().item<double>())) << net << name(k);
-      EXPECT_GT((before - plain).abs().max().item<double>(), 1e-3) << net << name(k);
+      EXPECT_GT((before - plain).abs().max().item<double>(), 2e-4) << net << name(k);
     }
 }
 
@@ -215,6 +216,73 @@ TEST(SkipTask, GoesOnAsIfItHadNotStopped) {
   EXPECT_EQ(*whole->chosen(whole->params()), *after->chosen(after->params()));
   EXPECT_GT(whole->chosen(whole->params())->history.size(), 2u);
   for (const auto& e : whole->params().entries()) EXPECT_TRUE(at::equal(e.tensor, after->params().find(e.name)->tensor)) << e.name;
+}
+
+// Dropout in adapters: drawn anew in every step and micro-batch of training, the same after a stop, and none in evaluation.
+TEST(SkipTask, DropoutOfAdapters) {
+  for (const bool search : {true, false}) {
+    SkipOptions o = small_search();
+    o.network = "vilt/tiny-vqa";
+    o.resolution = 0;
+    o.held = 0.2;
+    o.questions.path = "procedural";
+    o.questions.images = 20;
+    o.questions.batch = 4;
+    o.questions.val_batch = 8;
+    o.search = search;
+    o.set = "1";
+    o.adapters.dropout = 0.3;
+    auto whole = *SkipTask::make(o, kCompute, nullptr), before = *SkipTask::make(o, kCompute, nullptr), after = *SkipTask::make(o, kCompute, nullptr);
+    o.adapters.dropout = 0;
+    auto without = *SkipTask::make(o, kCompute, nullptr);
+    int differ = 0;
+    for (int64_t step = 0; step < 6; ++step) {
+      if (step == 3) {
+        ASSERT_TRUE(after->load(before->save()));
+        at::NoGradGuard no_grad;
+        for (auto& e : after->params().entries()) e.tensor.copy_(before->params().find(e.name)->tensor);
+      }
+      SkipTask& half = step < 3 ? *before : *after;
+      auto a = whole->forward(step, 0, 1), b = half.forward(step, 0, 1), plain = without->forward(step, 0, 1);
+      ASSERT_TRUE(a && b && plain) << a.error().text();
+      EXPECT_TRUE(at::equal(a->total.detach(), b->total.detach())) << step;
+      differ += !at::equal(a->total.detach(), plain->total.detach());
+      descend(*whole, *a);
+      descend(half, *b);
+      at::NoGradGuard no_grad;
+      for (auto& e : without->params().entries()) e.tensor.copy_(whole->params().find(e.name)->tensor);
+    }
+    EXPECT_EQ(differ, 6);
+    for (const auto& e : whole->params().entries()) EXPECT_TRUE(at::equal(e.tensor, after->params().find(e.name)->tensor)) << e.name;
+    // The same parameters with and without dropout answer the same.
+    const SkipNumbers set = {1};
+    EXPECT_EQ(whole->answer(whole->params(), set, "validation")->loss, without->answer(whole->params(), set, "validation")->loss);
+  }
+}
+
+TEST(SkipTask, PortsSetTheirDefaults) {
+  const auto read = [](const std::string& text) {
+    auto recipe = Recipe::parse(text, "r.toml");
+    EXPECT_TRUE(recipe);
+    const SkipOptions o = read_skip_options(*recipe, kCompute);
+    // The frozen recipe states every value: read again it gives the same, whatever port it names.
+    auto again = Recipe::parse(recipe->frozen(), "frozen.toml");
+    EXPECT_TRUE(again) << recipe->frozen();
+    const SkipOptions back = read_skip_options(*again, kCompute);
+    EXPECT_EQ(back.adapters, o.adapters);
+    EXPECT_EQ(back.bandit.rate, o.bandit.rate);
+    return o;
+  };
+  EXPECT_EQ(read("").adapters, Adapters{});
+  const SkipOptions lavin = read("[skip]\nport = \"lavin\"\n"), llava = read("[skip]\nport = \"llava\"\nrate = 0.2\n[adapters]\nhidden = 32\n");
+  EXPECT_EQ(lavin.adapters, (Adapters{.keep = Keep::linear, .zero_up = true, .hidden = 8, .replace_hidden = 32, .xavier = true, .relu = false, .groups = 2, .dropout = 0.1}));
+  EXPECT_EQ(lavin.bandit.rate, 0.05);
+  EXPECT_EQ(lavin.warmup, 5);
+  EXPECT_EQ(llava.adapters, (Adapters{.keep = Keep::before, .hidden = 32, .replace_hidden = 256, .xavier = true}));
+  EXPECT_EQ(llava.bandit.rate, 0.2);
+  EXPECT_EQ(llava.bandit.compare, 5);
+  EXPECT_EQ(llava.bandit.every, 3);
+  EXPECT_EQ(llava.ramp, 0.5);
 }
 
 TEST(SkipTask, TrainingHoldsNothingOfWhatIsLeftOut) {

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -134,6 +135,53 @@ TEST(Adapters, AnyNetworkTakesThem) {
   EXPECT_EQ(c.size(), 10u);  // of 17 blocks those with a shortcut
   const Graph s = with(mobile, {}, {0});
   EXPECT_EQ(s.value(s.find(c[0].skip_adapter + ".down_proj.weight")).type.shape, (Shape{c[0].width / 8, c[0].width, 1, 1}));
+}
+
+// LaVIN's settings: hidden 8 and 32, up-projections in two groups that start at zero, Xavier's start, dropout, nothing between.
+TEST(Adapters, SettingsOfTheLanguageModelPorts) {
+  const Graph g = network("vilt/tiny");
+  const int64_t d = 128;
+  const Adapters lavin{.keep = Keep::linear, .zero_up = true, .hidden = 8, .replace_hidden = 32, .xavier = true, .relu = false, .groups = 2, .dropout = 0.1};
+  const Graph s = with(g, lavin, {5});
+  const auto c = *skip_candidates(g);
+  const auto dense = [&](int64_t hidden) { return d * hidden + hidden + d * hidden / 2 + d; };  // grouped: half the weights
+  EXPECT_EQ(added(s, false), 5 * 2 * dense(8) + dense(32));
+  const std::string skip = c[5].skip_adapter, kept = c[0].adapters[0];
+  EXPECT_EQ(s.value(s.find(skip + ".up_proj.1.weight")).type.shape, (Shape{d / 2, 16}));
+  EXPECT_EQ(s.value(s.find(kept + ".up_proj.0.weight")).type.shape, (Shape{d / 2, 4}));
+  int64_t dropouts = 0, relus = 0;
+  for (const Node& n : s.nodes) {
+    dropouts += n.type == "Dropout";
+    relus += n.type == "Relu";
+  }
+  EXPECT_EQ(dropouts, 11);
+  EXPECT_EQ(relus, 0);
+  // Uniform within sqrt(6 / (fan in + fan out)), whose standard deviation is that bound / sqrt(3).
+  const Graph filled = *with_fresh_weights(s, 3);
+  for (const auto& [name, fans] : {std::pair{skip + ".down_proj.weight", d + 32.}, {kept + ".down_proj.weight", d + 8.}}) {
+    const auto w = *to_doubles(*filled.value(filled.find(name)).data);
+    const double bound = std::sqrt(6 / fans);
+    double square = 0, largest = 0;
+    for (double v : w) square += v * v, largest = std::max(largest, std::fabs(v));
+    EXPECT_LE(largest, bound * 1.0000001) << name;
+    EXPECT_GT(largest, bound * 0.97) << name;
+    EXPECT_NEAR(std::sqrt(square / static_cast<double>(w.size())), bound / std::sqrt(3), 0.05 * bound) << name;
+  }
+  const auto zeros = *to_doubles(*filled.value(filled.find(skip + ".up_proj.0.weight")).data);
+  EXPECT_EQ(zeros, std::vector<double>(zeros.size()));
+
+  // LLaVA's: both projections start so, ReLU between them, in front of the branches.
+  const Graph llava = *with_fresh_weights(with(g, {.keep = Keep::before, .hidden = 64, .replace_hidden = 256, .xavier = true}, {5}), 3);
+  EXPECT_EQ(added(llava, false), 5 * 2 * (2 * d * 64 + 64 + d) + 2 * d * 256 + 256 + d);
+  const auto up = *to_doubles(*llava.value(llava.find(kept + ".up_proj.weight")).data);
+  EXPECT_GT(*std::ranges::max_element(up), 0.97 * std::sqrt(6. / (d + 64)));
+  EXPECT_EQ(std::ranges::count_if(llava.nodes, [](const Node& n) { return n.type == "Relu"; }), 11);
+
+  // Maps: grouped 1x1 convolutions, part by part.
+  const Graph mobile = network("torchvision/mobilenet_v2");
+  EXPECT_GT(added(with(mobile, {.hidden = 4, .groups = 2, .dropout = 0.5}, {0})), 0);
+  EXPECT_EQ(apply_skips(mobile, *skip_candidates(mobile), {0}, {.hidden = 5, .groups = 2}).error().code, Code::usage);
+  EXPECT_EQ(apply_skips(mobile, *skip_candidates(mobile), {0}, {.dropout = 1}).error().code, Code::usage);
 }
 
 TEST(Adapters, PackedQueriesKeysAndValues) {

@@ -15,7 +15,7 @@ SkipSet example() {
   s.network = "vilt/base";
   s.identity = candidates_identity(c);
   s.adapters.keep = Keep::houlsby;
-  s.adapters.zero_up = true;
+  s.adapters = {.keep = Keep::houlsby, .zero_up = true, .hidden = 8, .replace_hidden = 32, .xavier = true, .relu = false, .groups = 2, .dropout = 0.1};
   s.set = {5, 7};
   s.modules = {c[5].module, c[7].module};
   s.method = "bandit";
@@ -28,6 +28,19 @@ SkipSet example() {
 TEST(SkipSet, RoundTrip) {
   const SkipSet s = example();
   const auto back = parse_skip_set_file(print_skip_set(s), "set.json");
+  ASSERT_TRUE(back) << back.error().text();
+  EXPECT_EQ(*back, s);
+}
+
+// What was written before adapters had these settings is read as it was meant.
+TEST(SkipSet, SettingsThatAFileLacksAreTheDefaults) {
+  SkipSet s = example();
+  std::string text = print_skip_set(s);
+  const size_t from = text.find(",\"hidden\""), to = text.find('}', from);
+  ASSERT_NE(from, std::string::npos) << text;
+  text.erase(from, to - from);
+  s.adapters = {.keep = Keep::houlsby, .zero_up = true};
+  const auto back = parse_skip_set_file(text, "old.json");
   ASSERT_TRUE(back) << back.error().text();
   EXPECT_EQ(*back, s);
 }
