@@ -11,10 +11,12 @@
 #include "core/file.h"
 #include "data/shuffle.h"
 #include "formats/checkpoint.h"
+#include "ir/infer.h"
 #include "methods/pretrain/masking.h"
 #include "methods/questions/start.h"
 #include "methods/skip/evaluate.h"
 #include "methods/tasks.h"
+#include "zoo/catalog.h"
 
 namespace hone::methods {
 namespace {
@@ -241,6 +243,27 @@ TEST_F(PretrainRuns, AVocabularyThatIsNotTheWeightsIsRefused) {
   EXPECT_EQ(use_weights_of_runs(weights, tokenizer).error().code, Code::usage);
   tokenizer = folder + "pre/vocab.txt";
   EXPECT_TRUE(use_weights_of_runs(weights, tokenizer));
+}
+
+// RandAugment changes training pictures anew in every epoch, as a function of the step, and no others. METER keeps its middle cut.
+TEST(QuestionData, AugmentsPicturesInTrainingAlone) {
+  QuestionTrainOptions o = small("").questions;
+  const auto data = open_question_data(o, 0, false);
+  ASSERT_TRUE(data);
+  for (const char* net : {"vilt/tiny-vqa", "meter/tiny-vqa"}) {
+    const auto inputs = QuestionInputs::of(infer(*build(*find_arch(net)), {.batch = 1})->graph, *data->set);
+    ASSERT_TRUE(inputs) << inputs.error().text();
+    EXPECT_EQ(inputs->transform.fit, net[0] == 'm' ? Fit::centre_crop : Fit::stretch);
+    const auto images = [&](int64_t augment, bool training, int64_t step) {
+      o.augment = augment;
+      QuestionBatch b;
+      EXPECT_TRUE((*inputs->batches(*data, "learnt", o, 8, training, 3))(step, b));
+      return b.images;
+    };
+    EXPECT_NE(images(2, true, 1), images(0, true, 1));
+    EXPECT_EQ(images(2, true, 1), images(2, true, 1));
+    EXPECT_EQ(images(2, false, 1), images(0, false, 1));
+  }
 }
 
 // Splits by picture: nothing that is validated on or kept for rewards is learnt from, whatever the seed.

@@ -110,6 +110,8 @@ QuestionTrainOptions read_questions(Recipe& r, bool needed) {
   q.vocabulary = r.integer("questions.vocabulary", 512, "tokens of a learnt vocabulary", 8, 1 << 20);
   q.text_length = r.integer("questions.text_length", 24, "tokens of a text; longer ones are cut", 4, 512);
   q.false_texts = r.integer("questions.false_texts", 15, "captions: of other pictures, that a picture's own one is found among in training", 1, 1024);
+  q.augment = r.integer("questions.augment", 0, "operations of RandAugment on a picture in training; published 2", 0, 10);
+  q.augment_magnitude = r.real("questions.augment_magnitude", 9, "their strength", 0, 10);
   q.batch = r.integer("data.batch", 32, "questions of an optimiser step, over all micro-batches and ranks", 1, 1 << 20);
   q.val_batch = r.integer("data.val_batch", 64, "questions at once in validation", 1, 1 << 16);
   return q;
@@ -226,7 +228,7 @@ Result<QuestionInputs> QuestionInputs::of(const Graph& g, const QuestionSet& set
   if (pictures != set.images_per_question)
     return fail(Code::usage, fmt::format("takes {} pictures, a question of {} has {}", pictures, set.name, set.images_per_question), g.name, "networks for pairs are called -nlvr2");
   in.transform = g.name.starts_with("meter/") ? meter_transform(in.height) : vilt_transform(in.height);
-  in.transform.fit = in.width == in.height ? Fit::stretch : Fit::multiples;
+  if (in.transform.fit == Fit::multiples && in.width == in.height) in.transform.fit = Fit::stretch;  // ViLT's sizes would not fill a square
   HONE_TRY(check(in.transform));
   return in;
 }
@@ -240,6 +242,7 @@ std::vector<at::Tensor> QuestionInputs::order(const at::Tensor& ids, const at::T
 Result<QuestionBatches> QuestionInputs::batches(const QuestionData& data, const std::string& split, const QuestionTrainOptions& o, int64_t batch, bool shuffle, uint64_t seed, int false_texts) const {
   QuestionBatchOptions b;
   b.transform = transform;
+  if (shuffle) b.transform.rand_augment.operations = static_cast<int>(o.augment), b.transform.rand_augment.magnitude = o.augment_magnitude;
   b.tokenizer = data.tokenizer;
   b.max_text = static_cast<int>(o.text_length);
   b.false_texts = false_texts;

@@ -29,6 +29,8 @@ struct QuestionTrainOptions {
   int64_t images = 1000;            // procedural: pictures to draw
   int64_t vocabulary = 512, text_length = 24;
   int64_t false_texts = 15;         // captions of other pictures that a picture's own one stands among
+  int64_t augment = 0;              // operations of RandAugment on a picture in training
+  double augment_magnitude = 9;
   int64_t batch = 32, val_batch = 64;
 };
 // Keys of [questions], and data.batch and data.val_batch. Only the path is asked for where it is empty and may be.
@@ -68,6 +70,7 @@ struct QuestionInputs {
   static Result<QuestionInputs> of(const Graph& graph, const QuestionSet& set);
   // ids and mask: N x T, int64; images: N x pictures x 3 x H x W.
   std::vector<at::Tensor> order(const at::Tensor& ids, const at::Tensor& mask, const at::Tensor& images) const;
+  // Batches in shuffled order are of training: their pictures are augmented, where that is asked for.
   Result<QuestionBatches> batches(const QuestionData& data, const std::string& split, const QuestionTrainOptions& options, int64_t batch, bool shuffle, uint64_t seed, int false_texts = 0) const;
 };
 // Tensors of a batch, copies of their own: ids and mask (N x texts x T, int64), images (N x pictures x 3 x H x W).
