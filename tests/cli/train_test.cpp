@@ -65,6 +65,16 @@ TEST(Train, KilledAtAnyMomentComesOutTheSame) {
   EXPECT_NE(ran.out.find("10 kills"), std::string::npos) << ran.out;
 }
 
+// The same of a pre-training on texts and pictures, and of a search for modules to skip.
+TEST(Train, KilledPretrainingsAndSearchesComeOutTheSame) {
+  const Ran pretraining = in_source("HONE=$(command -v hone) scripts/kill-resume 6 tests/cli/data/pretrain.toml");
+  EXPECT_EQ(pretraining.exit, 0) << pretraining.out << pretraining.err;
+  EXPECT_NE(pretraining.out.find("6 kills"), std::string::npos) << pretraining.out;
+  const Ran search = in_source("HONE=$(command -v hone) scripts/kill-resume 4 recipes/skip/demo-search.toml --set data.train_size=160 --set data.val_size=32 --set data.batch=16 --set train.epochs=3 --set checkpoint.every=4");
+  EXPECT_EQ(search.exit, 0) << search.out << search.err;
+  EXPECT_NE(search.out.find("4 kills"), std::string::npos) << search.out;
+}
+
 TEST(Launch, TwoRanksDoTheWorkOfOne) {
   const std::string folder = scratch_folder();
   // Without BatchNorm's statistics two halves are the whole.
