@@ -166,16 +166,13 @@ Result<CheckOptions> check_options(const Options& o, Tolerance fallback) {
 Result<Outcome> run_torch(const Options& o, const TextStyle& style) {
   if (o.layers || o.precision) return fail(Code::usage, "--layers and --precision belong to an engine", "--with", "such as --with openvino");
   HONE_TRY_ASSIGN(const CheckOptions options, check_options(o, {}));
-  HONE_TRY_ASSIGN(void* symbol, plugin_symbol("hone_train", "hone_check_run"));
   HONE_TRY_ASSIGN(const Graph a, typed(o.a, o));
   std::optional<Graph> b;
   if (o.b) {
     HONE_TRY_ASSIGN(b, typed(*o.b, o, false));
   }
-  Result<RunCheck> reply;
-  reinterpret_cast<train::CheckRun*>(symbol)({&a, b ? &*b : nullptr, o.data.value_or(""), options}, reply);
-  if (!reply) return fail(std::move(reply).error());
-  return result(*reply, o, style);
+  HONE_TRY_ASSIGN(const RunCheck reply, ask_plugin<train::CheckRun>("hone_train", "hone_check_run", {&a, b ? &*b : nullptr, o.data.value_or(""), options}));
+  return result(reply, o, style);
 }
 
 // One engine: A against the recorded outputs, against B, or against itself without the rewrites that engines get. Two: A in the

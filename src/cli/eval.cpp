@@ -50,16 +50,12 @@ Result<std::vector<double>> times_of(const std::vector<std::string>& runs, const
 }
 
 Result<Outcome> run(Options& o, const TextStyle& style) {
-  HONE_TRY_ASSIGN(void* symbol, plugin_symbol("hone_train", "hone_eval_run"));
+  HONE_TRY(check_used(o.timing, o.measure));
   if (o.measure) o.request.times = [&](const std::vector<std::string>& runs) { return times_of(runs, o.timing); };
-  else if (o.timing.threads || o.timing.seconds || o.timing.rounds || o.timing.seed || o.timing.precision != "f32")
-    return fail(Code::usage, "--threads, --precision, --seconds, --rounds and --seed say how to measure, and nothing is measured", {}, "add --measure");
   o.request.answers = o.answers.value_or("");
   o.request.force = o.output.force;
-  Result<Report> report;
-  reinterpret_cast<methods::EvalRun*>(symbol)(o.request, report);
-  if (!report) return fail(std::move(report).error());
-  return present(*report, o.output, style);
+  HONE_TRY_ASSIGN(const Report report, ask_plugin<methods::EvalRun>("hone_train", "hone_eval_run", o.request));
+  return present(report, o.output, style);
 }
 
 }  // namespace

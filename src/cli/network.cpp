@@ -39,14 +39,11 @@ bool supernet_run(const std::string& net) {
 }
 
 Result<Network> member_of_run(const NetworkOptions& o) {
-  HONE_TRY_ASSIGN(void* symbol, plugin_symbol("hone_train", "hone_supernet_open"));
   methods::SupernetRequest request;
   request.run = o.net;
   request.calibration_batches = o.calibrated ? -1 : 0;
-  Result<std::unique_ptr<methods::Supernet>> opened;
-  reinterpret_cast<methods::SupernetOpen*>(symbol)(request, opened);
-  if (!opened) return fail(std::move(opened).error());
-  methods::Supernet& supernet = **opened;
+  HONE_TRY_ASSIGN(const auto opened, ask_plugin<methods::SupernetOpen>("hone_train", "hone_supernet_open", request));
+  methods::Supernet& supernet = *opened;
   space::Member member = space::largest(supernet.space());
   if (o.member) {
     HONE_TRY_ASSIGN(member, space::read_member(supernet.space(), *o.member));

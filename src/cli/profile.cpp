@@ -129,8 +129,7 @@ Result<Outcome> run(const Options& o, const TextStyle& style) {
   HONE_TRY_ASSIGN(const ConventionTotals counted, counted_as(o.convention.value_or("pycls"), network, o.network.space, profile));
   const std::vector<Row> rows = roll_up(network.graph, profile, group_by(o.by));
   std::optional<Measured> measured;
-  if (!o.measure && (o.timing.threads || o.timing.seconds || o.timing.rounds || o.timing.seed || o.timing.precision != "f32"))
-    return fail(Code::usage, "--threads, --precision, --seconds, --rounds and --seed say how to measure, and nothing is measured", {}, "add --measure");
+  HONE_TRY(check_used(o.timing, o.measure));
   if (o.measure) {
     HONE_TRY_ASSIGN(measured, measure(network, profile, o.timing));
   }

@@ -47,13 +47,10 @@ search::SearchOptions options_of(const Options& o) {
 Result<search::Scorer> open_scorer(const Options& o, std::vector<std::unique_ptr<methods::Supernet>>& nets) {
   const int64_t workers = o.workers.value_or(1);
   methods::SupernetRequest request{o.run, static_cast<int>(o.threads.value_or(1)), o.calibration.value_or(-1), o.images.value_or(0), o.settings};
-  HONE_TRY_ASSIGN(void* symbol, plugin_symbol("hone_train", "hone_supernet_open"));
   search::Scorer scorer;
   for (int64_t i = 0; i < workers; ++i) {
-    Result<std::unique_ptr<methods::Supernet>> net = fail(Code::failed, "nothing was opened");
-    reinterpret_cast<methods::SupernetOpen*>(symbol)(request, net);
-    if (!net) return fail(std::move(net).error());
-    nets.push_back(std::move(*net));
+    HONE_TRY_ASSIGN(auto net, ask_plugin<methods::SupernetOpen>("hone_train", "hone_supernet_open", request));
+    nets.push_back(std::move(net));
     scorer.workers.emplace_back([net = nets.back().get(), split = o.split](const space::Member& m) { return net->score(m, split); });
   }
   scorer.space = nets[0]->space();
@@ -66,13 +63,10 @@ Result<search::Scorer> open_scorer(const Options& o, std::vector<std::unique_ptr
 Status retest(const Options& o, search::SearchResult& result) {
   const int64_t count = o.retest.value_or(10);
   if (count == 0 || o.split == "val") return {};
-  HONE_TRY_ASSIGN(void* symbol, plugin_symbol("hone_train", "hone_supernet_open"));
-  Result<std::unique_ptr<methods::Supernet>> net = fail(Code::failed, "nothing was opened");
-  reinterpret_cast<methods::SupernetOpen*>(symbol)({o.run, static_cast<int>(o.threads.value_or(1)), o.calibration.value_or(-1), 0, o.settings}, net);
-  if (!net) return fail(std::move(net).error());
+  HONE_TRY_ASSIGN(const auto net, ask_plugin<methods::SupernetOpen>("hone_train", "hone_supernet_open", {o.run, static_cast<int>(o.threads.value_or(1)), o.calibration.value_or(-1), 0, o.settings}));
   Progress progress("test again", std::min<int64_t>(count, static_cast<int64_t>(result.ranked.size())), "networks");
   return search::retest(result, [&, done = int64_t{0}](const space::Member& m) mutable {
-    auto score = (*net)->score(m, "val");
+    auto score = net->score(m, "val");
     progress.step(++done, {});
     return score;
   }, count);

@@ -46,12 +46,9 @@ Result<Outcome> run(Options& o) {
     std::fwrite(line.data(), 1, line.size(), stdout);
     std::fflush(stdout);
   };
-  HONE_TRY_ASSIGN(void* symbol, plugin_symbol("hone_serve", "hone_serve_run"));
-  Result<ServeReply> reply;
-  reinterpret_cast<ServeRun*>(symbol)(r, reply);
-  if (!reply) return fail(std::move(reply).error());
+  HONE_TRY_ASSIGN(const ServeReply reply, ask_plugin<ServeRun>("hone_serve", "hone_serve_run", r));
   Outcome out;
-  out.diagnostics = fmt::format("stopped after {} request{}\n", reply->requests, reply->requests == 1 ? "" : "s");
+  out.diagnostics = fmt::format("stopped after {} request{}\n", reply.requests, reply.requests == 1 ? "" : "s");
   return out;
 }
 

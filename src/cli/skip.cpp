@@ -69,8 +69,7 @@ Result<Outcome> list(Options& o, const TextStyle& style) {
   HONE_TRY_ASSIGN(const Network network, open(o.network));
   HONE_TRY_ASSIGN(const auto candidates, skip_candidates(network.graph, o.variant));
   std::optional<Times> times;
-  if (!o.measure && (o.timing.threads || o.timing.seconds || o.timing.rounds || o.timing.seed || o.timing.precision != "f32"))
-    return fail(Code::usage, "--threads, --precision, --seconds, --rounds and --seed say how to measure, and nothing is measured", {}, "add --measure");
+  HONE_TRY(check_used(o.timing, o.measure));
   if (o.measure) {
     HONE_TRY_ASSIGN(times, measure(network.graph, candidates, o.timing));
   }

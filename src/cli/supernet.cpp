@@ -19,24 +19,21 @@ struct Options {
   Output output;
 };
 
-template <class Request, class Function>
-Result<Outcome> report_of(const char* name, const Request& request, const Output& output, const TextStyle& style) {
-  HONE_TRY_ASSIGN(void* symbol, plugin_symbol("hone_train", name));
-  Result<Report> report;
-  reinterpret_cast<Function*>(symbol)(request, report);
-  if (!report) return fail(std::move(report).error());
-  return present(*report, output, style);
-}
-
 Status positive(const std::optional<int64_t>& value, const char* option) {
   if (value && *value < 1) return fail(Code::usage, std::to_string(*value) + " is too few", option, "it starts at 1");
   return {};
 }
 
-void add_common(Command& c, Options& o) {
-  c.arguments = {{"RUN", &o.runs, "run directories of supernets of one space"}};
+// How a run is opened.
+template <class O>
+void add_opening(Command& c, O& o) {
   c.options.push_back({"--set", "KEY=VALUE", &o.settings, "over the run's recipe, such as data.path=WHERE; may be repeated"});
   c.options.push_back({"--threads", "N", &o.threads, "of libtorch, 1 unless told"});
+}
+
+void add_common(Command& c, Options& o) {
+  c.arguments = {{"RUN", &o.runs, "run directories of supernets of one space"}};
+  add_opening(c, o);
 }
 
 }  // namespace
@@ -67,7 +64,8 @@ Command supernet_eval_command() {
     r.calibration_batches = o->calibration.value_or(-1);
     r.threads = static_cast<int>(o->threads.value_or(1));
     r.settings = o->settings;
-    return report_of<methods::SupernetEvalRequest, methods::SupernetEval>("hone_supernet_eval", r, o->output, style);
+    HONE_TRY_ASSIGN(const Report report, ask_plugin<methods::SupernetEval>("hone_train", "hone_supernet_eval", r));
+    return present(report, o->output, style);
   };
   return c;
 }
@@ -99,12 +97,9 @@ Result<search::Alone> alone_of(const std::string& run, const space::Space& space
 
 Result<Outcome> run_report(const ReportOptions& o, const TextStyle& style) {
   HONE_TRY_ASSIGN(const RunDir run, RunDir::open(o.run));
-  HONE_TRY_ASSIGN(void* symbol, plugin_symbol("hone_train", "hone_supernet_open"));
   const int threads = static_cast<int>(o.threads.value_or(1));
-  Result<std::unique_ptr<methods::Supernet>> opened = fail(Code::failed, "nothing was opened");
-  reinterpret_cast<methods::SupernetOpen*>(symbol)({o.run, threads, -1, 0, o.settings}, opened);
-  if (!opened) return fail(std::move(opened).error());
-  methods::Supernet& supernet = **opened;
+  HONE_TRY_ASSIGN(const auto opened, ask_plugin<methods::SupernetOpen>("hone_train", "hone_supernet_open", {o.run, threads, -1, 0, o.settings}));
+  methods::Supernet& supernet = *opened;
   search::SupernetStory story;
   story.run = o.run;
   story.space = supernet.space();
@@ -121,15 +116,12 @@ Result<Outcome> run_report(const ReportOptions& o, const TextStyle& style) {
   }
   Report report = search::supernet_report(story);
   if (o.conflict) {
-    HONE_TRY_ASSIGN(void* conflict, plugin_symbol("hone_train", "hone_supernet_conflict"));
     methods::SupernetConflictRequest request;
     request.runs = {o.run};
     request.threads = threads;
     request.settings = o.settings;
-    Result<Report> made;
-    reinterpret_cast<methods::SupernetConflict*>(conflict)(request, made);
-    if (!made) return fail(std::move(made).error());
-    for (auto& part : made->parts) report.parts.push_back(std::move(part));
+    HONE_TRY_ASSIGN(Report made, ask_plugin<methods::SupernetConflict>("hone_train", "hone_supernet_conflict", request));
+    for (auto& part : made.parts) report.parts.push_back(std::move(part));
   }
   for (const std::string& note : notes) report.parts.push_back(Note{Note::Level::warning, note});
   return present(report, o.output, style);
@@ -146,8 +138,7 @@ Command supernet_report_command() {
   c.arguments = {{"RUN", &o->run, "directory of a supernet run"}};
   c.options.push_back({"--alone", "RUN", &o->alone, "a classifier's run that trained a member from its stage table; may be repeated"});
   c.options.push_back({"--conflict", "", &o->conflict, "measure the cosine between members' gradients, too (hone supernet conflict)"});
-  c.options.push_back({"--set", "KEY=VALUE", &o->settings, "over the run's recipe, such as data.path=WHERE; may be repeated"});
-  c.options.push_back({"--threads", "N", &o->threads, "of libtorch, 1 unless told"});
+  add_opening(c, *o);
   add_output(c, o->output, false, true);
   c.examples = {{"hone supernet report runs/supernet --html supernet.html", "what training and searches left behind"},
                 {"hone supernet report runs/supernet --alone runs/alone-0 --alone runs/alone-1 --conflict --html supernet.html", "with the gap to training alone and the conflict of gradients"}};
@@ -174,7 +165,8 @@ Command supernet_conflict_command() {
     r.batches = o->batches.value_or(2);
     r.threads = static_cast<int>(o->threads.value_or(1));
     r.settings = o->settings;
-    return report_of<methods::SupernetConflictRequest, methods::SupernetConflict>("hone_supernet_conflict", r, o->output, style);
+    HONE_TRY_ASSIGN(const Report report, ask_plugin<methods::SupernetConflict>("hone_train", "hone_supernet_conflict", r));
+    return present(report, o->output, style);
   };
   return c;
 }

@@ -22,6 +22,11 @@ void add_timing(Command& c, TimingFlags& f, const std::string& seconds_help) {
   c.options.push_back({"--seed", "N", &f.seed, "of the order of rounds, of inputs and fresh weights (default: 0)"});
 }
 
+Status check_used(const TimingFlags& f, bool measures) {
+  if (measures || !(f.threads || f.seconds || f.rounds || f.seed || f.precision != "f32")) return {};
+  return fail(Code::usage, "--threads, --precision, --seconds, --rounds and --seed say how to measure, and nothing is measured", {}, "add --measure");
+}
+
 Result<EngineOptions> engine_options(const TimingFlags& f) {
   EngineOptions o;
   const int64_t threads = f.threads.value_or(1);

@@ -22,6 +22,9 @@ struct TimingFlags {
 };
 void add_timing(Command& command, TimingFlags& flags, const std::string& seconds_help);
 
+// An error where flags say how to measure and `measures` says that nothing is.
+Status check_used(const TimingFlags& flags, bool measures);
+
 Result<EngineOptions> engine_options(const TimingFlags& flags);
 Result<TimingOptions> timing_options(const TimingFlags& flags, double seconds);
 

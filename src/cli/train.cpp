@@ -33,18 +33,15 @@ Table metrics_table(const train::TrainReply& reply) {
 
 Result<Outcome> run_train(Options& o, const TextStyle& style) {
   if (!o.frozen && !o.run) return fail(Code::usage, "RUN is missing: the run directory", {}, "hone train --help");
-  HONE_TRY_ASSIGN(void* symbol, plugin_symbol("hone_train", "hone_train_run"));
-  Result<train::TrainReply> reply;
-  reinterpret_cast<train::TrainRun*>(symbol)({o.recipe, o.run.value_or(""), o.settings, o.frozen}, reply);
-  if (!reply) return fail(std::move(reply).error());
-  if (o.frozen) return Outcome{std::move(reply->frozen)};
-  if (reply->rank != 0) return Outcome{};  // rank 0 speaks for all
+  HONE_TRY_ASSIGN(train::TrainReply reply, ask_plugin<train::TrainRun>("hone_train", "hone_train_run", {o.recipe, o.run.value_or(""), o.settings, o.frozen}));
+  if (o.frozen) return Outcome{std::move(reply.frozen)};
+  if (reply.rank != 0) return Outcome{};  // rank 0 speaks for all
   Report report;
   report.command = "train";
   report.title = *o.run;
-  report.subtitle = fmt::format("{} steps{}, best at step {}", reply->steps, reply->stopped_early ? " (stopped early)" : "", reply->best_step);
-  report.parts.push_back(Facts{"", "", {{"run", "", *o.run}, {"steps", "", reply->steps}, {"best_step", "", reply->best_step}, {"stopped_early", "", std::string(reply->stopped_early ? "yes" : "no")}, {"watched", "", reply->watched}}, false, kJson});
-  report.parts.push_back(metrics_table(*reply));
+  report.subtitle = fmt::format("{} steps{}, best at step {}", reply.steps, reply.stopped_early ? " (stopped early)" : "", reply.best_step);
+  report.parts.push_back(Facts{"", "", {{"run", "", *o.run}, {"steps", "", reply.steps}, {"best_step", "", reply.best_step}, {"stopped_early", "", std::string(reply.stopped_early ? "yes" : "no")}, {"watched", "", reply.watched}}, false, kJson});
+  report.parts.push_back(metrics_table(reply));
   return present(report, o.output, style);
 }
 

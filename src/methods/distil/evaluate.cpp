@@ -13,6 +13,7 @@
 #include "methods/canvas/trained.h"
 #include "methods/distil/trained.h"
 #include "retrieval/embeddings.h"
+#include "run/repeats.h"
 
 namespace hone::methods {
 
@@ -257,11 +258,9 @@ Result<Report> evaluation_report(const std::vector<Evaluation>& runs, const std:
   };
   const double full = mean(pooled(runs, first.canvases.size() - 1, &Scores::flops));
   for (size_t s = 0; s < first.scores.size(); ++s) {
-    const std::vector<double> acc = pooled(runs, s, &Scores::hit1);
-    double variance = 0;
-    for (double a : acc) variance += (a - mean(acc)) * (a - mean(acc)) / static_cast<double>(std::max<size_t>(1, acc.size() - 1));
+    const Spread acc = spread_of(pooled(runs, s, &Scores::hit1));
     const double flops = mean(pooled(runs, s, &Scores::flops));
-    table.rows.push_back({first.scores[s].name, mean(acc), runs.size() > 1 ? Cell(std::sqrt(variance)) : Cell(), mean(pooled(runs, s, &Scores::hit5)), mean(pooled(runs, s, &Scores::hit10)),
+    table.rows.push_back({first.scores[s].name, acc.mean, acc.n > 1 ? Cell(acc.deviation) : Cell(), mean(pooled(runs, s, &Scores::hit5)), mean(pooled(runs, s, &Scores::hit10)),
                           mean(pooled(runs, s, &Scores::reciprocal)), static_cast<int64_t>(std::llround(flops)), static_cast<int64_t>(std::llround(mean(pooled(runs, s, &Scores::macs)))), flops / full});
   }
   report.parts.push_back(std::move(table));
