@@ -10,20 +10,12 @@
 #include "data/image_batches.h"
 #include "data/loader.h"
 #include "data/pack.h"
+#include "data/scene.h"
 #include "support.h"
 
 namespace hone {
 namespace {
 
-std::string frozen(const std::string& name) {
-  const auto text = test::read_file(HONE_SOURCE_DIR "/tests/data/images/" + name);
-  EXPECT_TRUE(text) << name;
-  return text.value_or("");
-}
-Image scene() {
-  const std::string raw = frozen("original.rgb");
-  return {61, 43, {raw.begin(), raw.end()}};
-}
 Image copy(const ImageView& v) {
   Image out{v.width, v.height, {}};
   for (int y = 0; y < v.height; ++y) out.pixels.insert(out.pixels.end(), v.row(y), v.row(y) + 3 * v.width);
@@ -31,14 +23,14 @@ Image copy(const ImageView& v) {
 }
 
 TEST(ImageOps, EqualPillows) {
-  const Image image = scene(), small = copy(crop(image, 14, 6, 32, 24));
+  const Image image = test::scene(), small = copy(crop(image, 14, 6, 32, 24));
   const std::vector<std::function<void(Image&)>> operations = {
       [](Image& i) { brightness(i, 1.4); }, [](Image& i) { brightness(i, 0.3); }, [](Image& i) { contrast(i, 0.6); }, [](Image& i) { contrast(i, 1.8); },
       [](Image& i) { saturation(i, 1.7); }, [](Image& i) { saturation(i, 0.2); }, [](Image& i) { sharpness(i, 1.9); }, [](Image& i) { sharpness(i, 0.1); },
       [](Image& i) { posterize(i, 3); },    [](Image& i) { solarize(i, 100); },   [](Image& i) { invert(i); },         [](Image& i) { autocontrast(i); },
       [](Image& i) { equalize(i); },        [](Image& i) { flip(i); },            [](Image& i) { transform(i, shear_x(0.25)); }, [](Image& i) { transform(i, translate(-5, 3)); },
       [](Image& i) { transform(i, rotation(17, 32, 24)); }};
-  const std::string expected = frozen("operations.rgb");
+  const std::string expected = test::frozen_image("operations.rgb");
   ASSERT_EQ(expected.size(), operations.size() * small.pixels.size());
   for (size_t k = 0; k < operations.size(); ++k) {
     Image result = small;
@@ -65,11 +57,11 @@ TEST(ImageOps, RandAugmentOfEveryStrengthKeepsTheSize) {
     for (double magnitude = 0; magnitude <= (list == RandAugmentList::timm ? 10 : 30); magnitude += 2.5) {
       std::set<std::string> seen;
       for (uint64_t seed = 0; seed < 40; ++seed) {
-        Image image = scene();
+        Image image = test::scene();
         Rng rng(seed), again(seed);
         rand_augment(image, {2, magnitude, 0.5, list}, rng);
         ASSERT_EQ(image.pixels.size(), 61u * 43 * 3);
-        Image second = scene();
+        Image second = test::scene();
         rand_augment(second, {2, magnitude, 0.5, list}, again);
         ASSERT_EQ(image.pixels, second.pixels);
         seen.emplace(image.pixels.begin(), image.pixels.end());
@@ -89,7 +81,7 @@ std::vector<float> applied(const Transform& t, const Image& image, uint64_t seed
 TEST(Transform, CentreIsResizeThenCut) {
   Transform t = evaluation_transform(21);
   t.resize = 24;
-  const Image image = scene(), whole = resize(image, 34, 24);  // 24 * 61 / 43 = 34.05
+  const Image image = test::scene(), whole = resize(image, 34, 24);  // 24 * 61 / 43 = 34.05
   std::vector<float> expected(3 * 21 * 21);
   to_floats(crop(whole, 6, 2, 21, 21), t.normalise, t.layout, expected.data());  // (34 - 21) / 2 = 6.5, (24 - 21) / 2 = 1.5: to even
   EXPECT_EQ(applied(t, image, 5), expected);
@@ -133,7 +125,7 @@ TEST(Transform, FlipAndEraseHappenAsOftenAsAsked) {
   t.crop = Crop::stretch;
   t.width = 61, t.height = 43;
   t.flip = 0.3;
-  const Image image = scene();
+  const Image image = test::scene();
   const auto plain = applied([&] { Transform p = t; p.flip = 0; return p; }(), image, 0);
   int flipped = 0, erased = 0;
   double share = 0;
@@ -215,7 +207,7 @@ TEST(Mix, MixupIsTheWeightedSum) {
 std::shared_ptr<const ImageFolder> pictures(const test::Scratch& folder, const std::set<int>& damaged = {}) {
   test::Files files;
   for (int i = 0; i < 40; ++i) {
-    Image image = scene();
+    Image image = test::scene();
     brightness(image, 0.5 + i / 40.0);
     std::string file = *encode_jpeg(image, 90);
     if (damaged.count(i)) file.resize(file.size() / 2);
@@ -344,7 +336,7 @@ TEST(ImageBatches, MistakesAreNamed) {
 
 // A picture reduced by its decoder gives nearly what the full one gives.
 TEST(Transform, ReducedDecodingIsClose) {
-  Image big = resize(scene(), 488, 344, Filter::bicubic);
+  Image big = resize(test::scene(), 488, 344, Filter::bicubic);
   const std::string file = *encode_jpeg(big, 92);
   Transform t = training_transform(64);
   double sum = 0, worst = 0;

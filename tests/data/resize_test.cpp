@@ -6,22 +6,11 @@
 #include <random>
 
 #include "data/resize_kernels.h"
+#include "data/scene.h"
 #include "support.h"
 
 namespace hone {
 namespace {
-
-std::string frozen(const std::string& name) {
-  const auto text = test::read_file(HONE_SOURCE_DIR "/tests/data/images/" + name);
-  EXPECT_TRUE(text) << name;
-  return text.value_or("");
-}
-
-// scene.png as raw pixels, so that builds without libpng test resizing too.
-Image scene() {
-  const std::string raw = frozen("original.rgb");
-  return {61, 43, {raw.begin(), raw.end()}};
-}
 
 TEST(Resize, EqualsPillowByteForByte) {
   struct Case {
@@ -34,23 +23,23 @@ TEST(Resize, EqualsPillowByteForByte) {
   const std::vector<Case> cases = {{"down", 20, 14, Filter::bilinear, all},  {"down_cubic", 23, 11, Filter::bicubic, all},
                                    {"up", 80, 64, Filter::bilinear, all},    {"up_cubic", 70, 50, Filter::bicubic, all},
                                    {"box", 24, 24, Filter::bilinear, {5.5, 3.25, 50.75, 40.5}}, {"box_cubic", 16, 20, Filter::bicubic, {0, 7.5, 33.125, 43}}};
-  const Image image = scene();
+  const Image image = test::scene();
   for (const Case& c : cases) {
     Image out;
     resize(image, c.region, c.width, c.height, c.filter, out);
-    EXPECT_TRUE(std::string(out.pixels.begin(), out.pixels.end()) == frozen("resize_" + c.name + ".rgb")) << c.name;
+    EXPECT_TRUE(std::string(out.pixels.begin(), out.pixels.end()) == test::frozen_image("resize_" + c.name + ".rgb")) << c.name;
   }
 }
 
 TEST(Resize, SameSizeIsTheSamePicture) {
-  const Image image = scene();
+  const Image image = test::scene();
   EXPECT_EQ(resize(image, 61, 43).pixels, image.pixels);
   EXPECT_EQ(resize(image, 61, 43, Filter::bicubic).pixels, image.pixels);
 }
 
 // Resizing the whole and cutting out a part is resizing a region: how the loader makes a centre crop.
 TEST(Resize, ARegionIsAPartOfTheWholeResized) {
-  const Image image = scene(), whole = resize(image, 32, 24);
+  const Image image = test::scene(), whole = resize(image, 32, 24);
   Image part;
   resize(image, {61.0 * 4 / 32, 43.0 * 6 / 24, 61.0 * 20 / 32, 43.0 * 18 / 24}, 16, 12, Filter::bilinear, part);
   for (int y = 0; y < 12; ++y)
@@ -58,7 +47,7 @@ TEST(Resize, ARegionIsAPartOfTheWholeResized) {
 }
 
 TEST(Resize, ACropReadsNothingOutside) {
-  Image image = scene();
+  Image image = test::scene();
   const ImageView inside = crop(image, 10, 5, 20, 30);
   ASSERT_EQ(inside.width, 20);
   ASSERT_EQ(inside.height, 30);
@@ -78,11 +67,11 @@ TEST(Resize, SmallestSizes) {
   const Image dot{1, 1, {10, 20, 30}};
   const Image grown = resize(dot, 5, 3);
   for (size_t i = 0; i < grown.pixels.size(); ++i) EXPECT_EQ(grown.pixels[i], 10 * (1 + i % 3));
-  EXPECT_EQ(resize(scene(), 1, 1).pixels.size(), 3u);
-  EXPECT_TRUE(resize(scene(), 0, 3).pixels.empty());
+  EXPECT_EQ(resize(test::scene(), 1, 1).pixels.size(), 3u);
+  EXPECT_TRUE(resize(test::scene(), 0, 3).pixels.empty());
   EXPECT_TRUE(resize(Image{}, 4, 4).pixels.empty());
   Image out{1, 1, {1, 2, 3}};
-  resize(scene(), {70, 0, 80, 43}, 4, 4, Filter::bilinear, out);
+  resize(test::scene(), {70, 0, 80, 43}, 4, 4, Filter::bilinear, out);
   EXPECT_TRUE(out.pixels.empty());
 }
 
@@ -129,7 +118,7 @@ TEST(Resize, EveryProcessorGivesTheSame) {
 }
 
 TEST(Resize, FloatsAreNormalisedInBothLayouts) {
-  const Image image = scene();
+  const Image image = test::scene();
   const Normalise n;
   std::vector<float> nhwc(61 * 43 * 3), nchw(nhwc.size());
   to_floats(image, n, Layout::nhwc, nhwc.data());

@@ -13,48 +13,31 @@
 #include "formats/checkpoint.h"
 #include "methods/supernet/open.h"
 #include "methods/tasks.h"
+#include "supernet_recipe.h"
 
 namespace hone::methods {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kRecipe = R"(
-task = "supernet"
-[space]
-name = "demo"
-[data]
-kind = "patterns"
-classes = 4
-train_size = 128
-val_size = 64
-side = 16
-batch = 16
-[levels]
-mmacs = [0.3, 0.5, 0.8]
-window = 0.1
+constexpr const char* kOwn = R"(
 [banks]
 capacity = 4
 score_images = 16
 q = 0.5
-[batch_norm]
-calibration = 2
 [train]
 epochs = 2
 threads = 1
 device = "cpu"
-[optimiser]
-lr = 0.002
-[clip]
-adaptive = 0.1
 )";
+std::string whole_recipe() { return std::string(test::kSupernetRecipe) + kOwn; }
 
 struct SupernetRanks : ::testing::Test {
   static std::string folder;
   static void SetUpTestSuite() {
     folder = ::testing::TempDir() + "supernet_ranks_" + std::to_string(::getpid()) + "/";
     fs::create_directories(folder);
-    std::ofstream(folder + "supernet.toml") << kRecipe;
+    std::ofstream(folder + "supernet.toml") << whole_recipe();
   }
   static void TearDownTestSuite() { fs::remove_all(folder); }
 
@@ -90,7 +73,7 @@ std::string SupernetRanks::folder;
 // instead of one after the other), which no member is evaluated with; so does the order of some sums.
 TEST_F(SupernetRanks, TwoRanksDoTheWorkOfOne) {
   for (const std::string score : {"fixed", "relative"}) {
-    std::string recipe = kRecipe;
+    std::string recipe = whole_recipe();
     if (score != "fixed") recipe.erase(recipe.find("score_images"), std::string("score_images = 16\n").size());
     std::ofstream(folder + "supernet.toml") << recipe;
     const std::vector<std::string> settings = {"banks.score=" + score};
@@ -123,7 +106,7 @@ TEST_F(SupernetRanks, TwoRanksDoTheWorkOfOne) {
     }
     EXPECT_GE(entries, 6u);
   }
-  std::ofstream(folder + "supernet.toml") << kRecipe;
+  std::ofstream(folder + "supernet.toml") << whole_recipe();
 }
 
 // Both ranks and their launcher are killed at once, again and again.

@@ -16,49 +16,32 @@
 #include "methods/supernet/open.h"
 #include "methods/tasks.h"
 #include "retrieval/trained.h"
+#include "supernet_recipe.h"
 
 namespace hone::methods {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kRecipe = R"(
-task = "supernet"
-[space]
-name = "demo"
-[data]
-kind = "patterns"
-classes = 4
-train_size = 128
-val_size = 64
-side = 16
-batch = 16
-[levels]
-mmacs = [0.3, 0.5, 0.8]
-window = 0.1
+constexpr const char* kOwn = R"(
 [banks]
 capacity = 6
 score_images = 16
-[batch_norm]
-calibration = 2
 [train]
 epochs = 3
 threads = 1
 device = "cpu"
-[optimiser]
-lr = 0.002
-[clip]
-adaptive = 0.1
 [average]
 decay = 0.99
 )";
+std::string whole_recipe() { return std::string(test::kSupernetRecipe) + kOwn; }
 
 struct SupernetRuns : ::testing::Test {
   static std::string folder;
   static void SetUpTestSuite() {
     folder = ::testing::TempDir() + "supernet_runs_" + std::to_string(::getpid()) + "/";
     fs::create_directories(folder);
-    std::ofstream(folder + "supernet.toml") << kRecipe;
+    std::ofstream(folder + "supernet.toml") << whole_recipe();
   }
   static void TearDownTestSuite() { fs::remove_all(folder); }
   static Result<train::Trained> run(const std::string& name, std::vector<std::string> settings = {}) {
@@ -133,11 +116,11 @@ TEST_F(SupernetRuns, EveryKindOfStepTrains) {
   for (size_t i = 0; i < kinds.size(); ++i) {
     std::vector<std::string> settings = kinds[i];
     if (settings[0] == "step.kind=sandwich") {   // keys that such a step does not have
-      std::string recipe = kRecipe;
+      std::string recipe = whole_recipe();
       for (const char* key : {"[levels]\nmmacs = [0.3, 0.5, 0.8]\nwindow = 0.1\n", "[banks]\ncapacity = 6\nscore_images = 16\n"}) recipe.erase(recipe.find(key), std::string(key).size());
       std::ofstream(folder + "kind.toml") << recipe;
     } else {
-      std::string recipe = kRecipe;
+      std::string recipe = whole_recipe();
       if (settings.back() == "banks.use=false") recipe.erase(recipe.find("capacity"), std::string("capacity = 6\nscore_images = 16\n").size());
       if (std::find(settings.begin(), settings.end(), "banks.score=step") != settings.end()) recipe.erase(recipe.find("score_images"), std::string("score_images = 16\n").size());
       std::ofstream(folder + "kind.toml") << recipe;
