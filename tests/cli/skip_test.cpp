@@ -173,7 +173,7 @@ TEST(SkipRuns, MissingPicturesAreNamed) {
   std::ofstream(data + "/answers.txt") << "yes\nno\n";
   for (const char* split : {"train", "test"})
     std::ofstream(data + "/" + split + "/questions.json") << R"([["is it red?", "yes", 0], ["is it blue?", "no", 0], ["is it red?", "no", 1], ["is it there?", "yes", 7]])";
-  const std::string train = "hone train recipes/skip/demo-questions.toml " + folder + "/run --set train.epochs=1 --set data.batch=1 --set train.device=cpu --set questions.val=test --set questions.path=" + data;
+  const std::string train = "hone train recipes/skip/demo-questions.toml " + folder + "/run --set train.epochs=1 --set data.batch=1 --set train.device=cpu --set questions.val=test --set questions.kinds=[] --set questions.path=" + data;
   const Ran none = shell(train, kSource);
   EXPECT_EQ(none.exit, 1);
   EXPECT_NE(none.err.find(data), std::string::npos) << none.err;
@@ -203,7 +203,7 @@ struct AnswerFiles : ::testing::Test {
   }
   std::string eval(const std::string& split, const std::string& file) const { return "hone eval " + run + " --split " + split + " --answers " + folder + "/" + file; }
   Ran train(const std::string& more) {
-    return shell("hone train recipes/skip/demo-questions.toml " + run + " --set train.epochs=1 --set data.batch=2 --set skip.held=0.2 --set train.threads=1 --set train.device=cpu --set questions.path=" + data + more, kSource);
+    return shell("hone train recipes/skip/demo-questions.toml " + run + " --set train.epochs=1 --set data.batch=2 --set skip.held=0.2 --set train.threads=1 --set train.device=cpu --set questions.kinds=[] --set questions.path=" + data + more, kSource);
   }
 };
 

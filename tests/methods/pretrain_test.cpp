@@ -214,6 +214,7 @@ TEST_F(PretrainRuns, FromWordsToAnAdaptedNetwork) {
   EXPECT_NEAR(validation->measures[0].second, metric(adapted->finished.best, "score"), 1e-9);
   EXPECT_EQ(validation->measures[0].first, "accuracy");
   EXPECT_EQ(validation->set.set, found->set.set);
+  EXPECT_EQ(validation->set.method, "bandit");  // the search's, whose run the set came from
   EXPECT_GT(validation->measures.size(), 3u);  // by kind of question
   EXPECT_NE(test->examples, 0);
   EXPECT_LT(test->macs, test->backbone_macs);
@@ -293,6 +294,12 @@ TEST(QuestionData, SplitsShareNoPicture) {
   ASSERT_TRUE(colours);
   for (const char* name : names)
     for (uint32_t q : colours->split(name)) EXPECT_EQ(colours->set->kinds[colours->set->questions[q].kind], "colour");
+  EXPECT_EQ(colours->set->answers.size(), 8u);  // drawn for this kind alone
+  o.objects = 1;
+  o.kinds = {"count"};
+  const auto one = open_question_data(o, 0.1, false);
+  ASSERT_TRUE(one) << one.error().text();
+  for (const Question& q : one->set->questions) EXPECT_LE(std::stoi(one->set->answers[q.answers[0].answer]), 1) << q.text;
   o.kinds = {"colours"};
   EXPECT_EQ(open_question_data(o, 0.1, false).error().code, Code::usage);
 }

@@ -260,6 +260,24 @@ TEST(SkipTask, DropoutOfAdapters) {
   }
 }
 
+// network.init: fresh dense layers alone; what a checkpoint gives stays as it is there.
+TEST(SkipTask, DeviationOfFreshDenseLayers) {
+  SkipOptions o = small_search();
+  o.network = "vilt/tiny-vqa";
+  o.resolution = 0;
+  o.held = 0.2;
+  o.questions.path = "procedural";
+  o.questions.images = 20;
+  o.questions.batch = 4;
+  const auto deviation = [&](double init, const std::string& name) {
+    o.init = init;
+    return (*SkipTask::make(o, kCompute, nullptr))->params().find(name)->tensor.std().item<double>();
+  };
+  const std::string dense = "vilt.encoder.layer.1.intermediate.dense.weight", words = "vilt.embeddings.text_embeddings.word_embeddings.weight";
+  EXPECT_NEAR(deviation(0.1, dense) / deviation(0, dense), 5, 0.01);
+  EXPECT_EQ(deviation(0.1, words), deviation(0, words));
+}
+
 TEST(SkipTask, PortsSetTheirDefaults) {
   const auto read = [](const std::string& text) {
     auto recipe = Recipe::parse(text, "r.toml");

@@ -54,8 +54,7 @@ Status PretrainTask::open() {
     HONE_TRY_ASSIGN(network.graph, build(*network.arch));
   }
   graph_ = std::move(network.graph);
-  for (ValueId v : graph_.state())  // embeddings keep theirs
-    if (Value& p = graph_.values[v]; o_.init > 0 && p.init.kind == Init::Kind::truncated_normal && p.type.shape.size() == 2 && p.name.find("embeddings") == std::string::npos) p.init.a = static_cast<float>(o_.init);
+  set_dense_start(graph_, o_.init);
   HONE_TRY_ASSIGN(const Inferred one, infer(graph_, {.batch = 1}));
   HONE_TRY_ASSIGN(inputs_, QuestionInputs::of(one.graph, *data_.set));
   for (size_t i = 0; i < one.graph.outputs.size(); ++i) {

@@ -105,6 +105,7 @@ QuestionTrainOptions read_questions(Recipe& r, bool needed) {
   q.val_share = r.real("questions.val_share", 0, "share of the training pictures to validate on instead, for sets without such a split", 0, 0.9);
   q.kinds = r.texts("questions.kinds", {}, "kinds of question to learn and validate with, as hone data questions lists them; empty: all");
   q.images = r.integer("questions.images", 1000, "procedural: pictures to draw", 10, 1 << 24);
+  q.objects = r.integer("questions.objects", 5, "procedural: shapes on a picture at most; few make easy questions", 1, 9);
   q.tokenizer = r.text("questions.tokenizer", "", "vocabulary files of the network's text encoder; empty: that of the run that network.weights names, or WordPiece learnt from the training texts");
   q.answers = r.text("questions.answers", "", "labels of a trained head in its order: one a line, or a config.json; empty: as the data have them");
   q.vocabulary = r.integer("questions.vocabulary", 512, "tokens of a learnt vocabulary", 8, 1 << 20);
@@ -126,6 +127,9 @@ Result<QuestionData> open_question_data(const QuestionTrainOptions& o, double he
   if (o.path == "procedural") {
     ProceduralQuestions p;
     p.images = o.images;
+    p.most_objects = static_cast<int>(o.objects);
+    p.least_objects = std::min(p.least_objects, p.most_objects);
+    p.kinds = o.kinds;
     HONE_TRY_ASSIGN(set, procedural_questions(p));
     if (!labels.empty()) HONE_TRY(check_labels(set, labels, o.answers));
   } else {

@@ -27,6 +27,7 @@ struct QuestionTrainOptions {
   std::string tokenizer;            // vocabulary files; empty: WordPiece learnt from the training texts
   std::string answers;              // labels of a trained head, in its order; empty: from the data
   int64_t images = 1000;            // procedural: pictures to draw
+  int64_t objects = 5;              // procedural: on a picture at most
   int64_t vocabulary = 512, text_length = 24;
   int64_t false_texts = 15;         // captions of other pictures that a picture's own one stands among
   int64_t augment = 0;              // operations of RandAugment on a picture in training

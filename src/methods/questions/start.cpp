@@ -48,6 +48,11 @@ Status use_weights_of_runs(std::vector<std::string>& weights, std::string& token
   return {};
 }
 
+void set_dense_start(Graph& graph, double deviation) {
+  for (ValueId v : graph.state())
+    if (Value& p = graph.values[v]; deviation > 0 && p.init.kind == Init::Kind::truncated_normal && p.type.shape.size() == 2 && p.name.find("embeddings") == std::string::npos) p.init.a = static_cast<float>(deviation);
+}
+
 Result<Start> start_from(const std::vector<std::string>& files, const Graph& graph, train::Params& params, const Prepare& prepare) {
   Start start;
   std::unordered_map<std::string, const std::string*> giver;

@@ -18,6 +18,9 @@ namespace hone::methods {
 // would mean other words.
 Status use_weights_of_runs(std::vector<std::string>& weights, std::string& tokenizer);
 
+// Fresh dense layers get this standard deviation; embeddings keep theirs. 0: nothing changes.
+void set_dense_start(Graph& graph, double deviation);
+
 struct Start {
   std::vector<std::string> loaded;  // names of the network's tensors that a file gave
   std::vector<std::string> notes;   // per file what was loaded, resized, of another shape and unused; what is missing from all of them

@@ -24,6 +24,7 @@ SkipOptions read_skip_options(Recipe& r, const train::Compute& compute) {
   o.network = r.text("network.name", "timm/mobilenetv2_100", "a network as in hone profile: name, .onnx, arch.toml or .hone");
   o.resolution = r.integer("network.resolution", 0, "side of its input; 0: the network's own", 0, 4096);
   o.weights = r.files("network.weights", "its pre-trained checkpoint (.safetensors or .pth), or the run that trained it; a list: checkpoints that each hold a part of it; empty: fresh weights");
+  o.init = r.real("network.init", 0, "standard deviation of fresh dense layers; 0: the network's own, 0.02, which suits widths of several hundred", 0, 1);
   o.classifier_token = r.flag("network.classifier_token", false, "METER: a learnt vector in place of the first encoded token, as in the official code of DAS; starts as RoBERTa's embedding of the token that begins a text");
 
   o.search = r.text("skip.phase", "search", "search: find a skip set; train: adapt the network with one, from its pre-trained weights", {"search", "train"}) == "search";

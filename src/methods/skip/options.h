@@ -18,6 +18,7 @@ struct SkipOptions {
   std::vector<std::string> weights;  // one checkpoint, or several that each hold a part of the network
   bool classifier_token = false;
   int64_t resolution = 0;
+  double init = 0;                 // network.init: deviation of fresh dense layers; 0: the network's own
 
   bool search = true;              // skip.phase
   std::string variant, set, method;

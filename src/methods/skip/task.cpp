@@ -87,6 +87,7 @@ Status SkipTask::open() {
     if (o_.classifier_token) network.arch->options["classifier_token"] = true;
     HONE_TRY_ASSIGN(network.graph, build(*network.arch));
   }
+  set_dense_start(network.graph, o_.init);
   HONE_TRY_ASSIGN(network.graph, source_->adapt(std::move(network.graph)));
   HONE_TRY_ASSIGN(subnets_, Subnets::make(std::move(network.graph), o_.variant, o_.adapters, [this](int64_t batch) { return source_->bindings(batch); }));
   const auto n = static_cast<int64_t>(subnets_.candidates().size());
@@ -126,8 +127,9 @@ Status SkipTask::open() {
   return {};
 }
 
-Result<SkipNumbers> SkipTask::given_set() const {
+Result<SkipNumbers> SkipTask::given_set() {
   const auto n = static_cast<int64_t>(subnets_.candidates().size());
+  set_method_ = o_.set == "random" ? "random" : "given";
   if (o_.set.empty()) return SkipNumbers{};
   if (o_.set == "random") return random_choice(n, o_.bandit.skip, derive_seed(compute_.seed, 0x72616e64)).set;
   std::error_code ec;
@@ -138,6 +140,7 @@ Result<SkipNumbers> SkipTask::given_set() const {
     return set;
   }
   HONE_TRY_ASSIGN(const SkipSet file, read_skip_set(run ? o_.set + "/" + kSetFile : o_.set));
+  set_method_ = file.method;
   return place_skip_set(file, subnets_.candidates(), o_.network);
 }
 
@@ -322,7 +325,7 @@ Result<SkipSet> SkipTask::chosen(const train::Params& params) {
   out.adapters = o_.adapters;
   out.seed = compute_.seed;
   if (!o_.search) {
-    out.method = o_.set == "random" ? "random" : "given";
+    out.method = set_method_;
     out.set = set_;
   } else if (o_.method == "bandit") {
     out.method = o_.method;

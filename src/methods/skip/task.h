@@ -63,7 +63,7 @@ class SkipTask final : public train::Task {
  private:
   SkipTask() = default;
   Status open();
-  Result<SkipNumbers> given_set() const;
+  Result<SkipNumbers> given_set();
   Status set_trainable();
   // Once a step: the policy that its micro-batches draw by, and its event.
   Status begin(int64_t step, int64_t micros);
@@ -82,6 +82,7 @@ class SkipTask final : public train::Task {
   int64_t begun_ = -1, events_ = 0;
   std::vector<SkipEvent> history_;
   SkipNumbers set_;                         // phase train
+  std::string set_method_;                  // how it was found
   std::vector<std::string> notes_;
 };
 
