@@ -228,7 +228,7 @@ Result<Report> skip_report(const std::vector<SkipEvaluation>& runs, const std::v
       Chart chart;
       chart.kind = Chart::Kind::scatter;
       chart.title = title;
-      chart.caption = runs.size() > several ? "Bars: one standard deviation over the runs of a method." : "";
+      chart.caption = std::string("Colours: how many modules are left out.") + (runs.size() > several ? " Bars: one standard deviation over the runs of a method." : "");
       chart.table = "methods";
       chart.x = x;
       chart.y = "score";
