@@ -50,9 +50,12 @@ ValueId bottleneck(Editor& e, ValueId x, const std::string& name, const AdapterS
 
 ValueId parallel_adapter(Editor& e, ValueId base, ValueId source, const std::string& name, const AdapterShape& s, ValueId into) {
   const std::string norm = name + ".adapter_layer_norm_before";
-  const ValueId gain = e.parameter(norm + ".weight", {s.width}, kOnes), shift = e.parameter(norm + ".bias", {s.width}, kZeros);
-  ValueId y = s.map ? e.emit("GroupNormalization", {source, gain, shift}, norm, {{"num_groups", int64_t{1}}, {"epsilon", 1e-5f}})
-                    : e.emit("LayerNormalization", {source, gain, shift}, norm, {{"axis", int64_t{-1}}, {"epsilon", 1e-5f}});
+  ValueId y = source;
+  if (s.norm) {
+    const ValueId gain = e.parameter(norm + ".weight", {s.width}, kOnes), shift = e.parameter(norm + ".bias", {s.width}, kZeros);
+    y = s.map ? e.emit("GroupNormalization", {source, gain, shift}, norm, {{"num_groups", int64_t{1}}, {"epsilon", 1e-5f}})
+              : e.emit("LayerNormalization", {source, gain, shift}, norm, {{"axis", int64_t{-1}}, {"epsilon", 1e-5f}});
+  }
   y = bottleneck(e, y, name, s, 0.02f);
   if (s.scale != 1) y = e.emit("Mul", {y, e.constant(Tensor::scalar(static_cast<float>(s.scale)), name + ".scale")}, name);
   return e.emit("Add", {base, y}, name, {}, into);

@@ -16,6 +16,7 @@ struct AdapterShape {
   bool zero_up = false, xavier = false, relu = true;
   int64_t groups = 1;
   double dropout = 0;
+  bool norm = true;        // of parallel_adapter; false: the source is normed
 };
 
 // base + scale * up(relu(down(norm(source)))); weights N(0, 0.02^2), biases 0, norm eps 1e-5.

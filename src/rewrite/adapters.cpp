@@ -28,8 +28,22 @@ AdapterShape shape_of(const SkipCandidate& c, const Adapters& a, int64_t bottlen
   return {c.width, bottleneck, c.map, scale, a.zero_up, a.xavier, a.relu, a.groups, a.dropout};
 }
 int64_t kept_bottleneck(const SkipCandidate& c, const Adapters& a) { return a.hidden > 0 ? a.hidden : std::max<int64_t>(1, c.width / a.reduction); }
+// Whether attentions alone get adapters: where they are asked for and a module has one.
+bool only_attentions(const SkipPass& pass, bool asked) {
+  return asked && std::any_of(pass.sums.begin(), pass.sums.end(), [](const ResidualSum& s) { return s.attention != kNoNode; });
+}
 int64_t skip_bottleneck(const SkipCandidate& c, const Adapters& a) {  // as wide as what it displaces
-  return a.replace_hidden > 0 ? a.replace_hidden : kept_bottleneck(c, a) * static_cast<int64_t>(c.passes[0].sums.size());
+  if (a.replace_hidden > 0) return a.replace_hidden;
+  const auto& sums = c.passes[0].sums;
+  const bool only = only_attentions(c.passes[0], a.attention_only);
+  return kept_bottleneck(c, a) * std::count_if(sums.begin(), sums.end(), [&](const ResidualSum& s) { return !only || s.attention != kNoNode; });
+}
+
+// The norm that alone stands in front of a branch (pre-norm), or none.
+NodeId norm_of(const Graph& g, const SkipPass& pass, const ResidualSum& s) {
+  for (NodeId n : nodes_between(g, s.stream, s.branch, pass.nodes))
+    if (g.nodes[n].inputs[0] == s.stream && (g.nodes[n].type == "LayerNormalization" || g.nodes[n].type == "RMSNormalization")) return n;
+  return kNoNode;
 }
 
 Status check(const SkipCandidate& c, const Adapters& a) {
@@ -79,10 +93,10 @@ class Plan {
   }
 
   void beside(const SkipCandidate& c, const SkipPass& pass, bool attention_only) {
-    const bool any = std::any_of(pass.sums.begin(), pass.sums.end(), [](const ResidualSum& s) { return s.attention != kNoNode; });
+    const bool only = only_attentions(pass, attention_only || a_.attention_only);
     for (size_t i = 0; i < pass.sums.size() && i < c.adapters.size(); ++i) {
       const ResidualSum& s = pass.sums[i];
-      if (attention_only && any && s.attention == kNoNode) continue;
+      if (only && s.attention == kNoNode) continue;
       const bool behind_norm = s.norm != kNoNode && (attention_only || i + 1 == pass.sums.size());
       const ValueId source = attention_only ? branch_input(pass, s) : s.stream;
       add_behind(behind_norm ? s.norm : s.sum, source, c.adapters[i], shape(c, attention_only ? 4 : 1));
@@ -91,13 +105,14 @@ class Plan {
 
   // What a branch reads: the stream, or the norm that alone stands in front of it (pre-norm).
   ValueId branch_input(const SkipPass& pass, const ResidualSum& s) const {
-    for (NodeId n : nodes_between(g_, s.stream, s.branch, pass.nodes))
-      if (g_.nodes[n].inputs[0] == s.stream && (g_.nodes[n].type == "LayerNormalization" || g_.nodes[n].type == "RMSNormalization")) return g_.nodes[n].outputs[0];
-    return s.stream;
+    const NodeId norm = norm_of(g_, pass, s);
+    return norm == kNoNode ? s.stream : g_.nodes[norm].outputs[0];
   }
 
   void behind_branches(const SkipCandidate& c, const SkipPass& pass) {
+    const bool only = only_attentions(pass, a_.attention_only);
     for (size_t i = 0; i < pass.sums.size(); ++i) {
+      if (only && pass.sums[i].attention == kNoNode) continue;
       const ValueId branch = pass.sums[i].branch;
       edits_[pass.sums[i].sum].before.push_back([branch, name = c.adapters[std::min(i, c.adapters.size() - 1)], s = shape(c)](Editor& e, Node& sum) {
         const ValueId adapted = houlsby_adapter(e, branch, name, s);
@@ -173,8 +188,10 @@ class Plan {
 
   // Dense layers of a branch that no other dense layer stands in front of, where they read what the stream became.
   Status before_dense(const SkipCandidate& c, const SkipPass& pass) {
+    const bool only = only_attentions(pass, a_.attention_only);
     for (size_t i = 0; i < pass.sums.size(); ++i) {
       const ResidualSum& s = pass.sums[i];
+      if (only && s.attention == kNoNode) continue;
       const ValueId source = branch_input(pass, s);
       std::string name = i < c.adapters.size() ? c.adapters[i] : fmt::format("{}.adapter{}", c.module, i);
       bool placed = false;
@@ -296,6 +313,7 @@ Result<Graph> apply_skips(const Graph& graph, const std::vector<SkipCandidate>& 
   struct End {
     const SkipCandidate* candidate;
     const SkipPass* pass;
+    NodeId norm = kNoNode;  // that stays
   };
   std::map<NodeId, End> ends;  // last node of a skipped pass
   std::vector<bool> removed(graph.nodes.size(), false);
@@ -307,8 +325,12 @@ Result<Graph> apply_skips(const Graph& graph, const std::vector<SkipCandidate>& 
     }
     if (adapters.replace == Replace::propagate && c.passes[0].sums[0].attention == kNoNode) return fail(Code::usage, "propagate takes the place of an attention, and here is none", c.module, "--variant attention");
     for (const SkipPass& pass : c.passes) {
-      ends[pass.nodes.back()] = {&c, &pass};
+      End& end = ends[pass.nodes.back()] = {&c, &pass};
       for (NodeId n : pass.nodes) removed[n] = true;
+      if (adapters.replace != Replace::adapter || !adapters.module_norm) continue;
+      end.norm = pass.sums[0].stream == pass.input ? norm_of(graph, pass, pass.sums[0]) : kNoNode;
+      if (end.norm == kNoNode) return fail(Code::usage, "a skip adapter cannot read the module's norm: none stands in front of its first branch", c.module);
+      removed[end.norm] = false;
     }
   }
   Streams prompts;
@@ -333,15 +355,16 @@ Result<Graph> apply_skips(const Graph& graph, const std::vector<SkipCandidate>& 
   };
   for (NodeId n = 0; n < graph.nodes.size(); ++n) {
     if (auto end = ends.find(n); end != ends.end()) {
-      const auto& [c, pass] = end->second;
+      const auto& [c, pass, norm] = end->second;
       Node reader;
       reader.inputs = {pass->input};
       if (adapters.keep == Keep::prompt) with_prompts(reader);
       const ValueId source = reader.inputs[0];
-      const AdapterShape shape = shape_of(*c, adapters, skip_bottleneck(*c, adapters));
+      AdapterShape shape = shape_of(*c, adapters, skip_bottleneck(*c, adapters));
+      shape.norm = norm == kNoNode;
       switch (adapters.replace) {
         case Replace::identity: out.replace(pass->output, out.current(source)); break;
-        case Replace::adapter: parallel_adapter(out, source, source, c->skip_adapter, shape, pass->output); break;
+        case Replace::adapter: parallel_adapter(out, source, shape.norm ? source : graph.nodes[norm].outputs[0], c->skip_adapter, shape, pass->output); break;
         case Replace::propagate: propagation_adapter(out, source, attention_context(graph, *pass), c->skip_adapter, shape, pass->output); break;
       }
       leave_stream(pass->output);

@@ -53,6 +53,8 @@ struct Adapters {
   int64_t hidden = 0, replace_hidden = 0;  // bottleneck of kept modules' adapters and of skip adapters; 0: by reduction
   bool xavier = false;      // dense layers of adapters start by xavier_uniform in the place of a normal distribution; up still at zero where it does
   bool relu = true;         // das, houlsby, scaled, before, adapter: between down and up; false: they are linear there
+  bool attention_only = false;  // das, houlsby, linear, before: at branches with attention alone, where a module has one
+  bool module_norm = false; // the adapter in place of a skipped module reads what the module's first norm gives, and has none of its own
   int64_t groups = 1;       // of the up-projection: each reaches its part of the channels from its part of the bottleneck
   double dropout = 0;       // in training, in front of the up-projection; of lora in front of A
   bool operator==(const Adapters&) const = default;

@@ -111,7 +111,7 @@ std::string print_skip_set(const SkipSet& s) {
   Json adapters{{"keep", name(s.adapters.keep)}, {"replace", name(s.adapters.replace)}, {"reduction", s.adapters.reduction},
                 {"rank", s.adapters.rank},       {"prompts", s.adapters.prompts},        {"zero_up", s.adapters.zero_up},
                 {"hidden", s.adapters.hidden},   {"replace_hidden", s.adapters.replace_hidden}, {"init", s.adapters.xavier ? "xavier" : "normal"},
-                {"activation", s.adapters.relu ? "relu" : "none"}, {"groups", s.adapters.groups}, {"dropout", s.adapters.dropout}};
+                {"activation", s.adapters.relu ? "relu" : "none"}, {"branches", s.adapters.attention_only ? "attention" : "all"}, {"norm", s.adapters.module_norm ? "module" : "own"}, {"groups", s.adapters.groups}, {"dropout", s.adapters.dropout}};
   Json head{{"hone_skip_set", kVersion}, {"network", s.network}, {"identity", s.identity}, {"variant", s.variant}, {"set", s.set}, {"modules", s.modules},
             {"adapters", adapters},      {"method", s.method},   {"seed", s.seed},         {"scores", s.scores}};
   // An entry a line, and an event a line.
@@ -153,6 +153,8 @@ Result<SkipSet> parse_skip_set_file(const std::string& text, const std::string& 
     if (ar.find("replace_hidden")) s.adapters.replace_hidden = ar.integer("replace_hidden", 0, 1 << 16);
     if (ar.find("groups")) s.adapters.groups = ar.integer("groups", 1, 1 << 16);
     if (ar.find("dropout")) s.adapters.dropout = ar.real("dropout", 0, 1);
+    if (ar.find("branches")) s.adapters.attention_only = ar.choice("branches", "all", "attention");
+    if (ar.find("norm")) s.adapters.module_norm = ar.choice("norm", "own", "module");
     if (ar.find("init")) s.adapters.xavier = ar.choice("init", "normal", "xavier");
     if (ar.find("activation")) s.adapters.relu = ar.choice("activation", "none", "relu");
     if (!keep) ar.wrong("keep", "a kind of adapter");

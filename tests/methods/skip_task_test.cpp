@@ -80,6 +80,24 @@ TEST(SkipNumerics, ASkippedModuleBecomesItsInput) {
   EXPECT_FALSE(at::allclose(run(g, in), run(with(g, kIdentity, {1, 6}), in)));
 }
 
+// x + up(down(norm x)), the norm being the module's own: by hand on what the network's block reads.
+TEST(SkipNumerics, ASkipAdapterReadsTheModulesNorm) {
+  const Graph g = network("vilt/tiny");
+  const auto c = *skip_candidates(g);
+  const Graph s = with(g, {.keep = Keep::none, .replace_hidden = 16, .relu = false, .module_norm = true}, {3});
+  EXPECT_EQ(s.find(c[3].skip_adapter + ".adapter_layer_norm_before.weight"), kNoValue);
+  EXPECT_NE(s.find(c[3].module + ".layernorm_before.weight"), kNoValue);
+  EXPECT_EQ(s.find(c[3].module + ".layernorm_after.weight"), kNoValue);
+  // The same with a norm of the adapter's own that starts as the module's does: 1 and 0.
+  const Graph own = with(g, {.keep = Keep::none, .replace_hidden = 16, .relu = false}, {3});
+  const auto in = inputs_of(g);
+  EXPECT_LT((run(s, in) - run(own, in)).abs().max().item<double>(), 1e-4);  // but for the norms' epsilons
+  EXPECT_GT((run(s, in) - run(with(g, kIdentity, {3}), in)).abs().max().item<double>(), 1e-6);
+  // Post-norm modules have none in front.
+  const Graph m = network("meter/tiny");
+  EXPECT_EQ(apply_skips(m, *skip_candidates(m), {1}, {.module_norm = true}).error().code, Code::usage);
+}
+
 TEST(SkipNumerics, MergedNetworksGiveTheSame) {
   for (const char* net : {"vilt/tiny-vqa", "meter/tiny-nlvr2", "timm/vit_tiny_patch16_224"})
     for (Keep k : {Keep::lora, Keep::linear}) {
@@ -294,10 +312,10 @@ TEST(SkipTask, PortsSetTheirDefaults) {
   };
   EXPECT_EQ(read("").adapters, Adapters{});
   const SkipOptions lavin = read("[skip]\nport = \"lavin\"\n"), llava = read("[skip]\nport = \"llava\"\nrate = 0.2\n[adapters]\nhidden = 32\n");
-  EXPECT_EQ(lavin.adapters, (Adapters{.keep = Keep::linear, .zero_up = true, .hidden = 8, .replace_hidden = 32, .xavier = true, .relu = false, .groups = 2, .dropout = 0.1}));
+  EXPECT_EQ(lavin.adapters, (Adapters{.keep = Keep::linear, .zero_up = true, .hidden = 8, .replace_hidden = 32, .xavier = true, .relu = false, .attention_only = true, .module_norm = true, .groups = 2, .dropout = 0.1}));
   EXPECT_EQ(lavin.bandit.rate, 0.05);
   EXPECT_EQ(lavin.warmup, 5);
-  EXPECT_EQ(llava.adapters, (Adapters{.keep = Keep::before, .hidden = 32, .replace_hidden = 256, .xavier = true}));
+  EXPECT_EQ(llava.adapters, (Adapters{.keep = Keep::before, .hidden = 32, .replace_hidden = 256, .xavier = true, .module_norm = true}));
   EXPECT_EQ(llava.bandit.rate, 0.2);
   EXPECT_EQ(llava.bandit.compare, 5);
   EXPECT_EQ(llava.bandit.every, 3);

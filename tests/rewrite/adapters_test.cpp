@@ -170,6 +170,14 @@ TEST(Adapters, SettingsOfTheLanguageModelPorts) {
   const auto zeros = *to_doubles(*filled.value(filled.find(skip + ".up_proj.0.weight")).data);
   EXPECT_EQ(zeros, std::vector<double>(zeros.size()));
 
+  // At attentions alone: half of the kept adapters, and without a bottleneck of its own a skip adapter half as wide.
+  Adapters attention = lavin;
+  attention.attention_only = attention.module_norm = true;
+  EXPECT_EQ(added(with(g, attention, {5})), 5 * dense(8) + dense(32));
+  EXPECT_EQ(added(with(g, {.attention_only = true}, {5}), false), 6 * (2 * d * 16 + 16 + d));
+  EXPECT_EQ(added(with(g, {.keep = Keep::houlsby, .replace = Replace::identity, .attention_only = true}, {5})), 5 * (2 * d * 16 + 16 + d));
+  EXPECT_EQ(added(with(network("timm/resnet18"), {.attention_only = true})), added(with(network("timm/resnet18"), {})));  // there are none
+
   // LLaVA's: both projections start so, ReLU between them, in front of the branches.
   const Graph llava = *with_fresh_weights(with(g, {.keep = Keep::before, .hidden = 64, .replace_hidden = 256, .xavier = true}, {5}), 3);
   EXPECT_EQ(added(llava, false), 5 * 2 * (2 * d * 64 + 64 + d) + 2 * d * 256 + 256 + d);

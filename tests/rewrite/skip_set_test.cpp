@@ -15,7 +15,7 @@ SkipSet example() {
   s.network = "vilt/base";
   s.identity = candidates_identity(c);
   s.adapters.keep = Keep::houlsby;
-  s.adapters = {.keep = Keep::houlsby, .zero_up = true, .hidden = 8, .replace_hidden = 32, .xavier = true, .relu = false, .groups = 2, .dropout = 0.1};
+  s.adapters = {.keep = Keep::houlsby, .zero_up = true, .hidden = 8, .replace_hidden = 32, .xavier = true, .relu = false, .attention_only = true, .module_norm = true, .groups = 2, .dropout = 0.1};
   s.set = {5, 7};
   s.modules = {c[5].module, c[7].module};
   s.method = "bandit";

@@ -12,8 +12,8 @@ struct Defaults {
   Adapters adapters;
 };
 Defaults defaults_of(const std::string& port) {
-  if (port == "lavin") return {.warmup = 5, .rate = 0.05, .keep = "linear", .adapters = {.zero_up = true, .hidden = 8, .replace_hidden = 32, .xavier = true, .relu = false, .groups = 2, .dropout = 0.1}};
-  if (port == "llava") return {.compare = 5, .every = 3, .rate = 0.1, .ramp = 0.5, .keep = "before", .adapters = {.hidden = 64, .replace_hidden = 256, .xavier = true}};
+  if (port == "lavin") return {.warmup = 5, .rate = 0.05, .keep = "linear", .adapters = {.zero_up = true, .hidden = 8, .replace_hidden = 32, .xavier = true, .relu = false, .attention_only = true, .module_norm = true, .groups = 2, .dropout = 0.1}};
+  if (port == "llava") return {.compare = 5, .every = 3, .rate = 0.1, .ramp = 0.5, .keep = "before", .adapters = {.hidden = 64, .replace_hidden = 256, .xavier = true, .module_norm = true}};
   return {};
 }
 
@@ -61,6 +61,8 @@ SkipOptions read_skip_options(Recipe& r, const train::Compute& compute) {
   a.reduction = r.integer("adapters.reduction", 8, "bottleneck: the width over this", 1, 1 << 16);
   a.hidden = r.integer("adapters.hidden", d.adapters.hidden, "bottleneck of kept modules' adapters; 0: by reduction", 0, 1 << 16);
   a.replace_hidden = r.integer("adapters.replace_hidden", d.adapters.replace_hidden, "bottleneck in place of skipped ones; 0: as wide as what it displaces", 0, 1 << 16);
+  a.attention_only = r.text("adapters.branches", d.adapters.attention_only ? "attention" : "all", "of kept modules that das, houlsby, linear and before adapt", {"all", "attention"}) == "attention";
+  a.module_norm = r.text("adapters.norm", d.adapters.module_norm ? "module" : "own", "in front of the adapter in place of a skipped module: its own, or the module's first one (frozen)", {"own", "module"}) == "module";
   a.groups = r.integer("adapters.groups", d.adapters.groups, "parts of the up-projection: each reaches its channels from its part of the bottleneck", 1, 1 << 16);
   a.relu = r.text("adapters.activation", d.adapters.relu ? "relu" : "none", "between down- and up-projection", {"relu", "none"}) == "relu";
   a.dropout = r.real("adapters.dropout", d.adapters.dropout, "in training, in front of the up-projection; of lora in front of A (published 0.1)", 0, 0.99);
