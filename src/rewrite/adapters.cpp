@@ -53,6 +53,30 @@ Status check(const SkipCandidate& c, const Adapters& a) {
   return {};
 }
 
+// The dense layers of a branch that no other one stands in front of, where they read what was made of the stream, and the one
+// value that they read: the stream, or what a norm gave. kNoValue: there are none, or they read several.
+struct FirstDense {
+  ValueId source = kNoValue;
+  std::vector<NodeId> layers;
+};
+FirstDense first_dense(const Graph& g, const SkipPass& pass, const ResidualSum& s) {
+  FirstDense out;
+  std::set<ValueId> of_stream{s.stream}, behind_dense;
+  for (NodeId n : nodes_between(g, s.stream, s.branch, pass.nodes)) {
+    const Node& node = g.nodes[n];
+    const auto reads = [&](const std::set<ValueId>& values) { return std::any_of(node.inputs.begin(), node.inputs.end(), [&](ValueId v) { return values.count(v) > 0; }); };
+    const bool dense = node.type == "hone::Linear", behind = reads(behind_dense), ours = reads(of_stream);
+    if (dense && !behind && of_stream.count(node.inputs[0])) {
+      if (!out.layers.empty() && out.source != node.inputs[0]) return {};
+      out.source = node.inputs[0];
+      out.layers.push_back(n);
+    }
+    if (ours) of_stream.insert(node.outputs.begin(), node.outputs.end());
+    if (dense || behind) behind_dense.insert(node.outputs.begin(), node.outputs.end());
+  }
+  return out;
+}
+
 // What happens around a node of the old graph.
 struct Edits {
   std::vector<std::function<void(Editor&, Node&)>> before;           // may emit nodes and change what the node reads
@@ -186,27 +210,23 @@ class Plan {
     };
   }
 
-  // Dense layers of a branch that no other dense layer stands in front of, where they read what the stream became.
   Status before_dense(const SkipCandidate& c, const SkipPass& pass) {
     const bool only = only_attentions(pass, a_.attention_only);
     for (size_t i = 0; i < pass.sums.size(); ++i) {
       const ResidualSum& s = pass.sums[i];
       if (only && s.attention == kNoNode) continue;
-      const ValueId source = branch_input(pass, s);
+      const FirstDense first = first_dense(g_, pass, s);
+      if (first.source == kNoValue || g_.value(first.source).type.shape.back() != c.width) return no_place(c, a_.keep, "its branch does not begin with dense layers that read one value as wide as the stream");
+      const ValueId source = first.source;
       std::string name = i < c.adapters.size() ? c.adapters[i] : fmt::format("{}.adapter{}", c.module, i);
-      bool placed = false;
       const auto made = std::make_shared<ValueId>(kNoValue);
-      for (NodeId n : nodes_between(g_, s.stream, s.branch, pass.nodes)) {
-        if (g_.nodes[n].type != "hone::Linear" || g_.nodes[n].inputs[0] != source) continue;
-        AdapterShape own = shape(c);
-        if (a_.keep == Keep::linear) own.relu = false, own.zero_up = true;
+      AdapterShape own = shape(c);
+      if (a_.keep == Keep::linear) own.relu = false, own.zero_up = true;
+      for (NodeId n : first.layers)
         edits_[n].before.push_back([made, source, name, own](Editor& e, Node& dense) {
           if (*made == kNoValue) *made = bottleneck_adapter(e, source, name, own);
           dense.inputs[0] = *made;
         });
-        placed = true;
-      }
-      if (!placed) return no_place(c, a_.keep, "no dense layer reads what the branch reads");
     }
     return {};
   }
@@ -313,7 +333,7 @@ Result<Graph> apply_skips(const Graph& graph, const std::vector<SkipCandidate>& 
   struct End {
     const SkipCandidate* candidate;
     const SkipPass* pass;
-    NodeId norm = kNoNode;  // that stays
+    ValueId normed = kNoValue;  // what the module's norm gives, which stays
   };
   std::map<NodeId, End> ends;  // last node of a skipped pass
   std::vector<bool> removed(graph.nodes.size(), false);
@@ -328,9 +348,10 @@ Result<Graph> apply_skips(const Graph& graph, const std::vector<SkipCandidate>& 
       End& end = ends[pass.nodes.back()] = {&c, &pass};
       for (NodeId n : pass.nodes) removed[n] = true;
       if (adapters.replace != Replace::adapter || !adapters.module_norm) continue;
-      end.norm = pass.sums[0].stream == pass.input ? norm_of(graph, pass, pass.sums[0]) : kNoNode;
-      if (end.norm == kNoNode) return fail(Code::usage, "a skip adapter cannot read the module's norm: none stands in front of its first branch", c.module);
-      removed[end.norm] = false;
+      const ResidualSum& first = pass.sums[0];
+      if (first.stream == pass.input) end.normed = first_dense(graph, pass, first).source;
+      if (end.normed == kNoValue || end.normed == pass.input) return fail(Code::usage, "a skip adapter cannot read the module's norm: none stands in front of its first branch", c.module);
+      for (NodeId n : nodes_between(graph, pass.input, end.normed, pass.nodes)) removed[n] = false;
     }
   }
   Streams prompts;
@@ -355,16 +376,16 @@ Result<Graph> apply_skips(const Graph& graph, const std::vector<SkipCandidate>& 
   };
   for (NodeId n = 0; n < graph.nodes.size(); ++n) {
     if (auto end = ends.find(n); end != ends.end()) {
-      const auto& [c, pass, norm] = end->second;
+      const auto& [c, pass, normed] = end->second;
       Node reader;
       reader.inputs = {pass->input};
       if (adapters.keep == Keep::prompt) with_prompts(reader);
       const ValueId source = reader.inputs[0];
       AdapterShape shape = shape_of(*c, adapters, skip_bottleneck(*c, adapters));
-      shape.norm = norm == kNoNode;
+      shape.norm = normed == kNoValue;
       switch (adapters.replace) {
         case Replace::identity: out.replace(pass->output, out.current(source)); break;
-        case Replace::adapter: parallel_adapter(out, source, shape.norm ? source : graph.nodes[norm].outputs[0], c->skip_adapter, shape, pass->output); break;
+        case Replace::adapter: parallel_adapter(out, source, shape.norm ? source : normed, c->skip_adapter, shape, pass->output); break;
         case Replace::propagate: propagation_adapter(out, source, attention_context(graph, *pass), c->skip_adapter, shape, pass->output); break;
       }
       leave_stream(pass->output);

@@ -11,6 +11,7 @@
 #include "ir/builder.h"
 #include "ir/infer.h"
 #include "ir/op.h"
+#include "ir/recognise.h"
 #include "rewrite/weights.h"
 #include "skip_case.h"
 
@@ -190,6 +191,24 @@ TEST(Adapters, SettingsOfTheLanguageModelPorts) {
   EXPECT_GT(added(with(mobile, {.hidden = 4, .groups = 2, .dropout = 0.5}, {0})), 0);
   EXPECT_EQ(apply_skips(mobile, *skip_candidates(mobile), {0}, {.hidden = 5, .groups = 2}).error().code, Code::usage);
   EXPECT_EQ(apply_skips(mobile, *skip_candidates(mobile), {0}, {.dropout = 1}).error().code, Code::usage);
+}
+
+// A file whose norms are many nodes (Llama, as PyTorch exports it) has a place for both ports' adapters.
+TEST(Adapters, PortsFitADecoder) {
+  auto opened = open_network(std::string(HONE_SOURCE_DIR) + "/tests/data/decoders/llama.onnx");
+  ASSERT_TRUE(opened) << opened.error().text();
+  auto typed = infer(opened->graph, {.inputs = {{"", {1, 16}}}});
+  ASSERT_TRUE(typed) << typed.error().text();
+  typed->graph = recognise(typed->graph);
+  const int64_t d = 8, h = 4, r = 6;
+  const Adapters lavin{.keep = Keep::linear, .zero_up = true, .hidden = h, .replace_hidden = r, .relu = false, .attention_only = true, .module_norm = true, .groups = 2};
+  const Graph a = with(typed->graph, lavin, {1}), b = with(typed->graph, {.keep = Keep::before, .hidden = h, .replace_hidden = r, .module_norm = true}, {1});
+  EXPECT_EQ(added(a), 2 * (d * h + h + d * h / 2 + d) + d * r + r + d * r / 2 + d);
+  EXPECT_EQ(added(b), 4 * (2 * d * h + h + d) + 2 * d * r + r + d);
+  for (const Graph* g : {&a, &b}) {
+    EXPECT_NE(g->find("model.model.layers.1.input_layernorm.weight"), kNoValue);
+    EXPECT_EQ(g->find("model.model.layers.1.post_attention_layernorm.weight"), kNoValue);
+  }
 }
 
 TEST(Adapters, PackedQueriesKeysAndValues) {
