@@ -5,7 +5,7 @@
 #include <exception>
 
 #include "core/file.h"
-#include "methods/distil/evaluate.h"
+#include "methods/canvas/evaluate.h"
 #include "methods/plugin_api.h"
 #include "methods/skip/evaluate.h"
 #include "methods/supernet/analyse.h"

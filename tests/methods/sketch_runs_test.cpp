@@ -11,7 +11,7 @@
 
 #include "core/file.h"
 #include "methods/canvas/trained.h"
-#include "methods/distil/evaluate.h"
+#include "methods/canvas/evaluate.h"
 #include "methods/distil/task.h"
 #include "methods/distil/trained.h"
 #include "methods/tasks.h"

@@ -1,4 +1,4 @@
-#include "methods/distil/evaluate.h"
+#include "methods/canvas/evaluate.h"
 
 #include <fmt/format.h>
 #include <torch/csrc/autograd/grad_mode.h>
