@@ -157,11 +157,10 @@ std::string on_terminal(const char* no_color, unsigned short columns) {
     ::_exit(0);
   }
   ::waitpid(child, nullptr, 0);
-  ::fcntl(master, F_SETFL, O_NONBLOCK);
-  std::string out(4096, '\0');
-  const ssize_t n = ::read(master, out.data(), out.size());
-  out.resize(n > 0 ? static_cast<size_t>(n) : 0);
-  ::close(slave);
+  ::close(slave);   // with nobody at the other end, reading ends in an error once all that was written has been read
+  std::string out;
+  char part[1024];
+  for (ssize_t n; (n = ::read(master, part, sizeof part)) > 0;) out.append(part, static_cast<size_t>(n));
   ::close(master);
   return out;
 }
