@@ -8,6 +8,7 @@
 
 #include "formats/safetensors.h"
 #include "methods/skip/task.h"
+#include "procedural.h"
 
 namespace hone::methods {
 namespace {
@@ -18,10 +19,7 @@ SkipOptions options() {
   o.classifier_token = true;
   o.search = false;
   o.held = 0.2;
-  o.questions.path = "procedural";
-  o.questions.images = 20;
-  o.questions.batch = 4;
-  o.questions.val_batch = 4;
+  o.questions = test::procedural(20, 4, 4);
   return o;
 }
 const train::Compute kCompute{.threads = 1, .seed = 5};

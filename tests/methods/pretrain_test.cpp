@@ -17,6 +17,7 @@
 #include "methods/skip/evaluate.h"
 #include "methods/tasks.h"
 #include "zoo/catalog.h"
+#include "procedural.h"
 
 namespace hone::methods {
 namespace {
@@ -26,10 +27,7 @@ namespace fs = std::filesystem;
 PretrainOptions small(const std::string& network) {
   PretrainOptions o;
   o.network = network;
-  o.questions.path = "procedural";
-  o.questions.images = 40;
-  o.questions.batch = 8;
-  o.questions.val_batch = 8;
+  o.questions = test::procedural(40, 8, 8);
   return o;
 }
 const train::Compute kCompute{.threads = 1, .seed = 3};

@@ -10,6 +10,7 @@
 #include "train/program.h"
 #include "zoo/catalog.h"
 #include "zoo/vision_language.h"
+#include "procedural.h"
 
 namespace hone::methods {
 namespace {
@@ -188,6 +189,31 @@ void descend(SkipTask& task, const train::Losses& losses) {
     }
 }
 
+void copy_parameters(SkipTask& to, SkipTask& from) {
+  at::NoGradGuard no_grad;
+  for (auto& e : to.params().entries()) e.tensor.copy_(from.params().find(e.name)->tensor);
+}
+
+// `half` does the same step as `whole`, bit for bit.
+void step_alike(SkipTask& whole, SkipTask& half, int64_t step, at::Tensor* loss = nullptr) {
+  auto a = whole.forward(step, 0, 1), b = half.forward(step, 0, 1);
+  ASSERT_TRUE(a && b) << (a ? b : a).error().text();
+  EXPECT_TRUE(at::equal(a->total.detach(), b->total.detach())) << step;
+  if (loss) *loss = a->total.detach();
+  descend(whole, *a);
+  descend(half, *b);
+}
+
+// A small search on questions about drawn pictures.
+SkipOptions small_questions(const std::string& network, int64_t images, int64_t batch, int64_t val_batch) {
+  SkipOptions o = small_search();
+  o.network = network;
+  o.resolution = 0;
+  o.held = 0.2;
+  o.questions = test::procedural(images, batch, val_batch);
+  return o;
+}
+
 TEST(SkipTask, OnlyAdaptersAndTheClassifierMove) {
   auto task = SkipTask::make(small_search(), kCompute, nullptr);
   ASSERT_TRUE(task) << task.error().text();
@@ -221,15 +247,9 @@ TEST(SkipTask, GoesOnAsIfItHadNotStopped) {
   for (int64_t step = 0; step < 12; ++step) {
     if (step == 7) {
       ASSERT_TRUE(after->load(before->save()));
-      at::NoGradGuard no_grad;
-      for (auto& e : after->params().entries()) e.tensor.copy_(before->params().find(e.name)->tensor);
+      copy_parameters(*after, *before);
     }
-    SkipTask& half = step < 7 ? *before : *after;
-    auto a = whole->forward(step, 0, 1), b = half.forward(step, 0, 1);
-    ASSERT_TRUE(a && b);
-    EXPECT_TRUE(at::equal(a->total.detach(), b->total.detach())) << step;
-    descend(*whole, *a);
-    descend(half, *b);
+    step_alike(*whole, step < 7 ? *before : *after, step);
   }
   EXPECT_EQ(*whole->chosen(whole->params()), *after->chosen(after->params()));
   EXPECT_GT(whole->chosen(whole->params())->history.size(), 2u);
@@ -239,14 +259,7 @@ TEST(SkipTask, GoesOnAsIfItHadNotStopped) {
 // Dropout in adapters: drawn anew in every step and micro-batch of training, the same after a stop, and none in evaluation.
 TEST(SkipTask, DropoutOfAdapters) {
   for (const bool search : {true, false}) {
-    SkipOptions o = small_search();
-    o.network = "vilt/tiny-vqa";
-    o.resolution = 0;
-    o.held = 0.2;
-    o.questions.path = "procedural";
-    o.questions.images = 20;
-    o.questions.batch = 4;
-    o.questions.val_batch = 8;
+    SkipOptions o = small_questions("vilt/tiny-vqa", 20, 4, 8);
     o.search = search;
     o.set = "1";
     o.adapters.xavier = true;  // starts large enough for a dropped unit to show in the loss's digits
@@ -258,18 +271,14 @@ TEST(SkipTask, DropoutOfAdapters) {
     for (int64_t step = 0; step < 6; ++step) {
       if (step == 3) {
         ASSERT_TRUE(after->load(before->save()));
-        at::NoGradGuard no_grad;
-        for (auto& e : after->params().entries()) e.tensor.copy_(before->params().find(e.name)->tensor);
+        copy_parameters(*after, *before);
       }
-      SkipTask& half = step < 3 ? *before : *after;
-      auto a = whole->forward(step, 0, 1), b = half.forward(step, 0, 1), plain = without->forward(step, 0, 1);
-      ASSERT_TRUE(a && b && plain) << a.error().text();
-      EXPECT_TRUE(at::equal(a->total.detach(), b->total.detach())) << step;
-      differ += !at::equal(a->total.detach(), plain->total.detach());
-      descend(*whole, *a);
-      descend(half, *b);
-      at::NoGradGuard no_grad;
-      for (auto& e : without->params().entries()) e.tensor.copy_(whole->params().find(e.name)->tensor);
+      auto plain = without->forward(step, 0, 1);
+      ASSERT_TRUE(plain) << plain.error().text();
+      at::Tensor loss;
+      step_alike(*whole, step < 3 ? *before : *after, step, &loss);
+      differ += !at::equal(loss, plain->total.detach());
+      copy_parameters(*without, *whole);
     }
     EXPECT_EQ(differ, 6);
     for (const auto& e : whole->params().entries()) EXPECT_TRUE(at::equal(e.tensor, after->params().find(e.name)->tensor)) << e.name;
@@ -281,13 +290,7 @@ TEST(SkipTask, DropoutOfAdapters) {
 
 // network.init: fresh dense layers alone; what a checkpoint gives stays as it is there.
 TEST(SkipTask, DeviationOfFreshDenseLayers) {
-  SkipOptions o = small_search();
-  o.network = "vilt/tiny-vqa";
-  o.resolution = 0;
-  o.held = 0.2;
-  o.questions.path = "procedural";
-  o.questions.images = 20;
-  o.questions.batch = 4;
+  SkipOptions o = small_questions("vilt/tiny-vqa", 20, 4, 4);
   const auto deviation = [&](double init, const std::string& name) {
     o.init = init;
     return (*SkipTask::make(o, kCompute, nullptr))->params().find(name)->tensor.std().item<double>();
@@ -400,14 +403,7 @@ TEST(SkipTask, SketchesFindTheirPhotos) {
 
 TEST(SkipTask, QuestionsAboutPictures) {
   for (const char* net : {"vilt/tiny-vqa", "meter/tiny-vqa"}) {
-    SkipOptions o = small_search();
-    o.network = net;
-    o.resolution = 0;
-    o.held = 0.2;
-    o.questions.path = "procedural";
-    o.questions.images = 40;
-    o.questions.batch = 8;
-    o.questions.val_batch = 8;
+    SkipOptions o = small_questions(net, 40, 8, 8);
     auto one = SkipTask::make(o, kCompute, nullptr), other = SkipTask::make(o, kCompute, nullptr);
     ASSERT_TRUE(one) << one.error().text();
     for (const auto& e : (*one)->params().entries()) {

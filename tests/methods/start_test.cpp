@@ -12,6 +12,7 @@
 #include "formats/safetensors.h"
 #include "methods/pretrain/task.h"
 #include "methods/skip/task.h"
+#include "procedural.h"
 
 namespace hone::methods {
 namespace {
@@ -32,12 +33,9 @@ std::string vocabulary() {
 template <class Options>
 Options small(const std::string& network) {
   Options o;
-  o.questions.tokenizer = vocabulary();
   o.network = network;
-  o.questions.path = "procedural";
-  o.questions.images = 20;
-  o.questions.batch = 4;
-  o.questions.val_batch = 4;
+  o.questions = test::procedural(20, 4, 4);
+  o.questions.tokenizer = vocabulary();
   return o;
 }
 SkipOptions adapted() {
