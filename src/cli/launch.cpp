@@ -88,9 +88,11 @@ Result<Outcome> launch(const Options& o) {
     rank_of.emplace_back(*child, r);
   }
 
-  // The first rank that fails decides. The others notice by themselves and say so; whoever has not ended after five
-  // seconds is told, and after ten more is killed.
+  // The first rank that fails decides, or the one that a signal ended: a rank that lost contact may be gone before the one that
+  // it lost is seen. The others notice by themselves and say so; whoever has not ended after five seconds is told, and after
+  // ten more is killed.
   std::string why;
+  bool certain = false;  // `why` is no consequence of something else
   int waited = 0;  // tenths of a second since the first failure
   while (!alive.empty()) {
     int status = 0;
@@ -99,18 +101,25 @@ Result<Outcome> launch(const Options& o) {
       const auto rank = std::ranges::find(rank_of, ended, &std::pair<pid_t, int64_t>::first);
       std::erase(alive, ended);
       const bool ok = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-      if (!ok && why.empty() && rank != rank_of.end()) why = fmt::format("rank {} of {} {}", rank->second, ranks, how_it_ended(status));
+      if (!ok && rank != rank_of.end() && (why.empty() || (!certain && WIFSIGNALED(status)))) {
+        why = fmt::format("rank {} of {} {}", rank->second, ranks, how_it_ended(status));
+        certain = WIFSIGNALED(status);
+      }
       continue;
     }
     if (g_signal) {
       send(g_signal);
       if (why.empty()) why = fmt::format("stopped by signal {} ({})", static_cast<int>(g_signal), ::strsignal(g_signal));
+      certain = true;  // what ends from now on was told to
       g_signal = 0;
     }
     ::usleep(100'000);
     if (why.empty()) continue;
     ++waited;
-    if (waited == 50) send(SIGTERM);
+    if (waited == 50) {
+      send(SIGTERM);
+      certain = true;
+    }
     if (waited == 150) send(SIGKILL);
   }
   if (!why.empty()) return fail(Code::failed, why + ", so the others were ended too", {}, "the same command goes on from the last checkpoint; any number of ranks will do");
