@@ -89,6 +89,8 @@ TEST(Losses, GradientsAgainstFiniteDifferences) {
   expect_gradient([&](const at::Tensor& a) { return relational_loss(relations(a, p, n), teacher, 0.5, true); }, x, "relations by mean");
   expect_gradient([&](const at::Tensor& a) { return rkd_distance(a, t, 1); }, x, "rkd distance");
   expect_gradient([&](const at::Tensor& a) { return rkd_angle(a, t, 1); }, x, "rkd angle");
+  expect_gradient([&](const at::Tensor& a) { return similarity_loss(a, p, t, t.roll(1, 0), 0.5); }, x, "similarities, sketches");
+  expect_gradient([&](const at::Tensor& a) { return similarity_loss(x, a, t, t.roll(1, 0), 0.5); }, p, "similarities, photos");
   expect_gradient([&](const at::Tensor& a) { return vector_regression(a, t, w); }, x, "regression, embedding");
   expect_gradient([&](const at::Tensor& a) { return vector_regression(x, t, a); }, w, "regression, projection");
 }
@@ -100,6 +102,16 @@ TEST(Losses, RelationsOfASimilarityAreFree) {
   EXPECT_NEAR(rkd_distance(x.matmul(q) * 3, x, 1).item<double>(), 0, 1e-10);
   EXPECT_NEAR(rkd_angle(x.matmul(q) * 3, x, 1).item<double>(), 0, 1e-10);
   EXPECT_GT(rkd_distance(random(8, 3, 9), x, 1).item<double>(), 1e-3);
+}
+
+TEST(Losses, SimilaritiesByHand) {
+  // Two sketches and photos at right angles; cosines 1 and 0 over a temperature of 1: softmax (e, 1) / (e + 1) both ways.
+  const at::Tensor eye = at::eye(2, at::kDouble);
+  EXPECT_NEAR(similarity_loss(eye, eye, eye, eye, 1).item<double>(), 0, 1e-12);
+  // A student that sees no difference, 1/2 each: KL = log 2 + q log q + (1 - q) log(1 - q), q = e / (e + 1).
+  const at::Tensor same = at::ones({2, 1}, at::kDouble);
+  const double q = std::exp(1.0) / (std::exp(1.0) + 1);
+  EXPECT_NEAR(similarity_loss(same, same, eye, eye, 1).item<double>(), std::log(2.0) + q * std::log(q) + (1 - q) * std::log(1 - q), 1e-12);
 }
 
 }  // namespace

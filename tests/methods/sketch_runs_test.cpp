@@ -148,13 +148,33 @@ TEST_F(SketchRuns, EngineAndTorchRankAlike) {
 TEST_F(SketchRuns, EveryKindOfKnowledgeAndNegativeTrains) {
   ASSERT_TRUE(run("sketch.toml", "t", {"network.canvases=[64]"}));
   for (const char* negatives : {"random", "batch-random", "batch-hard", "batch-all"})
-    for (const char* knowledge : {"none", "relations", "vectors", "rkd"}) {
+    for (const char* knowledge : {"none", "relations", "vectors", "rkd", "similarities"}) {
       const std::string name = std::string("k_") + negatives + knowledge;
-      const auto r = run("sketch.toml", name, {"teacher.run=" + folder + "t", std::string("distil.knowledge=") + knowledge, std::string("sample.negatives=") + negatives, "train.steps=2", "train.epochs=1",
+      const char* views = std::string(knowledge) == "vectors" || std::string(negatives) == "batch-random" ? "same" : "cached";
+      const auto r = run("sketch.toml", name, {"teacher.run=" + folder + "t", std::string("distil.knowledge=") + knowledge, std::string("distil.views=") + views, std::string("sample.negatives=") + negatives, "train.steps=2", "train.epochs=1",
                                                "augment.photo_crop=0.8", "augment.sketch_rotate=5", "augment.stroke_drop=0.1"});
       ASSERT_TRUE(r) << name << ": " << r.error().text();
       EXPECT_TRUE(open_trained(folder + name));
     }
+}
+
+// Pictures that are not varied are the ones that were remembered, whichever way the teacher meets them, and drawn in its own style.
+TEST_F(SketchRuns, ATeacherThatWatchesSaysWhatItRemembers) {
+  ASSERT_TRUE(run("sketch.toml", "wt", {"network.canvases=[64]", "train.steps=2", "network.line_width=5", "network.raster=smooth"}));
+  std::vector<double> knowledge[2];
+  for (int same = 0; same < 2; ++same)
+    for (const char* negatives : {"random", "batch-all"}) {
+      const std::string name = std::string("w_") + negatives + (same ? "same" : "cached");
+      const auto r = run("sketch.toml", name, {"teacher.run=" + folder + "wt", std::string("distil.views=") + (same ? "same" : "cached"), std::string("sample.negatives=") + negatives, "train.steps=3", "train.log_every=1"});
+      ASSERT_TRUE(r) << name << ": " << r.error().text();
+      EXPECT_EQ(fs::exists(folder + name + "/teacher.safetensors"), !same);
+      std::ifstream events(folder + name + "/events.jsonl");
+      for (std::string line; std::getline(events, line);)
+        if (const size_t at = line.find("\"knowledge\":"); at != std::string::npos) knowledge[same].push_back(std::stod(line.substr(at + 12)));
+    }
+  ASSERT_EQ(knowledge[0].size(), 6u);
+  ASSERT_EQ(knowledge[1].size(), 6u);
+  for (size_t i = 0; i < 6; ++i) EXPECT_NEAR(knowledge[1][i], knowledge[0][i], 1e-4 * knowledge[0][i]) << i;
 }
 
 // Student with a teacher, because its run keeps most: killed as soon as it has a checkpoint, and run again until it ends.

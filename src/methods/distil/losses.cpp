@@ -59,6 +59,14 @@ at::Tensor rkd_distance(const at::Tensor& student, const at::Tensor& teacher, do
 
 at::Tensor rkd_angle(const at::Tensor& student, const at::Tensor& teacher, double delta) { return huber(angles(student), angles(teacher), delta); }
 
+at::Tensor similarity_loss(const at::Tensor& sketches, const at::Tensor& photos, const at::Tensor& teacher_sketches, const at::Tensor& teacher_photos, double temperature) {
+  const at::Tensor student = sketches.matmul(photos.t()) / temperature, teacher = teacher_sketches.matmul(teacher_photos.t()) / temperature;
+  const auto over = [&](int64_t dim) {
+    return at::kl_div(at::log_softmax(student, dim), at::log_softmax(teacher, dim), at::Reduction::Sum, /*log_target=*/true) / student.size(1 - dim);
+  };
+  return (over(0) + over(1)) / 2;
+}
+
 at::Tensor vector_regression(const at::Tensor& student, const at::Tensor& teacher, const at::Tensor& projection) {
   return (at::linear(student, projection) - teacher).square().sum(1).mean();
 }

@@ -39,6 +39,11 @@ at::Tensor relational_loss(const Relations& student, const Relations& teacher, d
 at::Tensor rkd_distance(const at::Tensor& student, const at::Tensor& teacher, double delta);
 at::Tensor rkd_angle(const at::Tensor& student, const at::Tensor& teacher, double delta);
 
+// Kullback-Leibler divergence of the student's softmax over photos from the teacher's, for every sketch, and over sketches for every
+// photo; cosines of rows of length 1 over `temperature`; mean of both ways. After Fang et al., "SEED" (ICLR 2021), with the batch in
+// place of a queue.
+at::Tensor similarity_loss(const at::Tensor& sketches, const at::Tensor& photos, const at::Tensor& teacher_sketches, const at::Tensor& teacher_photos, double temperature);
+
 // Mean squared distance between projected student rows and the teacher's; `projection` is teacher D x student D.
 at::Tensor vector_regression(const at::Tensor& student, const at::Tensor& teacher, const at::Tensor& projection);
 

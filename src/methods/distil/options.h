@@ -25,6 +25,13 @@ enum class Knowledge : uint8_t {
   relations,   // the three distances of a triplet (Sain et al. 2025, section 2 of the spec)
   vectors,     // regression to the teacher's embedding through a learned projection
   rkd,         // distances and angles of the batch (Park et al. 2019)
+  similarities,// which photos of the batch a sketch resembles, and which sketches a photo: softmax of cosines (after Fang et al. 2021)
+};
+
+// What the teacher looks at while its student learns.
+enum class TeacherViews : uint8_t {
+  cached,      // every sketch and photo as it is and mirrored, once for the whole run
+  same,        // in every step the very strokes and crops that the student sees (Beyer et al., CVPR 2022: "consistent" teaching)
 };
 
 struct SketchOptions {
@@ -34,11 +41,13 @@ struct SketchOptions {
 
   std::string teacher;               // run directory; "" : none
   Knowledge knowledge = Knowledge::none;
+  TeacherViews views = TeacherViews::cached;
   double lambda = 0.5;               // total = lambda * triplet + (1 - lambda) * knowledge
   double huber_delta = 1;
   bool normalise_by_mean = false;
   double distance_weight = 1, angle_weight = 2;  // rkd
   double vector_weight = 1;
+  double knowledge_temperature = 0.1;            // similarities: of cosines, teacher's and student's
 
   int64_t batch = 16;                // triplets
   double margin = 0.2;

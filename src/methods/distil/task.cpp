@@ -48,11 +48,18 @@ Result<std::unique_ptr<SketchTask>> SketchTask::make(const SketchOptions& option
   std::vector<uint32_t> needed = task->photos_;
   for (uint32_t p : task->set_.gallery(task->splits_.validation)) needed.push_back(p);
   HONE_TRY_ASSIGN(task->cache_, PhotoCache::load(task->set_, needed, task->encoder_.side(), compute.threads));
-  if (!options.teacher.empty() && options.knowledge != Knowledge::none) HONE_TRY(task->remember_teacher(run));
+  if (options.knowledge != Knowledge::none && options.views == TeacherViews::same) {
+    HONE_TRY_ASSIGN(TrainedEncoder teacher, open_trained(options.teacher));
+    HONE_TRY_ASSIGN(PhotoCache photos, PhotoCache::load(task->set_, task->photos_, teacher.encoder.side(), compute.threads));
+    teacher.encoder.params().to(compute.device);
+    task->watching_ = WatchingTeacher{std::move(teacher.encoder), std::move(photos)};
+  } else if (options.knowledge != Knowledge::none) {
+    HONE_TRY(task->remember_teacher(run));
+  }
   if (options.knowledge == Knowledge::vectors) {
     // Uniform in +-1/sqrt(inputs), as a linear layer starts.
     Rng rng(derive_seed(seed, kForProjection));
-    at::Tensor w = at::empty({task->teacher_->photos[0].size(1), task->encoder_.dim()});
+    at::Tensor w = at::empty({task->watching_ ? task->watching_->encoder.dim() : task->teacher_->photos[0].size(1), task->encoder_.dim()});
     const double bound = 1 / std::sqrt(static_cast<double>(w.size(1)));
     for (int64_t i = 0; i < w.numel(); ++i) w.data_ptr<float>()[i] = static_cast<float>(bound * (2 * rng.uniform() - 1));
     HONE_TRY(task->encoder_.params().add(std::string(kProjection), w, false));
@@ -155,30 +162,56 @@ Result<SketchTask::Batch> SketchTask::draw_batch(const Key& key) const {
     sketches[static_cast<size_t>(i)] = changed(item.sketch, options_.changes, rng);
   }
   const int64_t pictures = static_cast<int64_t>(views.size());
+  const auto fill_photos = [&](const PhotoCache& cache, const InputStyle& style, float* p) {
+    for (int64_t i = 0; i < pictures; ++i) {
+      const size_t row = static_cast<size_t>(i % n);
+      const int64_t which = i < n ? b.positive[row] : b.negative[row];
+      cache.fill(photos_[static_cast<size_t>(which)], views[static_cast<size_t>(i)], style, p + i * cache.side() * cache.side() * 3);
+    }
+  };
+  const auto draw_sketches = [&](int64_t canvas, const InputStyle& style, float* p) {
+    for (int64_t i = 0; i < n; ++i) draw(sketches[static_cast<size_t>(i)], canvas, b.mirror[static_cast<size_t>(i)], style, p + i * canvas * canvas * 3);
+  };
   at::Tensor photos = at::empty({pictures, side, side, 3});
-  float* p = photos.data_ptr<float>();
-  for (int64_t i = 0; i < pictures; ++i) {
-    const size_t row = static_cast<size_t>(i % n);
-    const int64_t which = i < n ? b.positive[row] : b.negative[row];
-    cache_.fill(photos_[static_cast<size_t>(which)], views[static_cast<size_t>(i)], options_.network.style, p + i * side * side * 3);
-  }
+  fill_photos(cache_, options_.network.style, photos.data_ptr<float>());
   b.photos = photos.permute({0, 3, 1, 2});
   for (int64_t c : options_.network.canvases) {
     at::Tensor drawn = at::empty({n, c, c, 3});
-    for (int64_t i = 0; i < n; ++i) draw(sketches[static_cast<size_t>(i)], c, b.mirror[static_cast<size_t>(i)], options_.network.style, drawn.data_ptr<float>() + i * c * c * 3);
+    draw_sketches(c, options_.network.style, drawn.data_ptr<float>());
     b.sketches.push_back(drawn.permute({0, 3, 1, 2}));
+  }
+  if (watching_) {
+    const int64_t own = watching_->encoder.side();
+    const InputStyle& style = watching_->encoder.options().style;
+    at::Tensor both = at::empty({pictures + n, own, own, 3});
+    fill_photos(watching_->cache, style, both.data_ptr<float>());
+    draw_sketches(own, style, both.data_ptr<float>() + pictures * own * own * 3);
+    b.teacher_pictures = both.permute({0, 3, 1, 2});
   }
   return b;
 }
 
-// Loss of what the teacher knows, for rows of sketches, positives and (where rows have their own) negatives.
-at::Tensor SketchTask::knowledge(const at::Tensor& s, const at::Tensor& p, const at::Tensor& n, const Batch& b) const {
+Result<SketchTask::Taught> SketchTask::teach(const Batch& b) const {
+  const int64_t n = static_cast<int64_t>(b.item.size());
+  const bool own_negatives = options_.negatives == Negatives::random;
+  if (watching_) {
+    const torch::autograd::AutoGradMode no_grad(false);
+    const Encoder& e = watching_->encoder;
+    HONE_TRY_ASSIGN(const at::Tensor all, e.embed(b.teacher_pictures.to(compute_.device), e.side(), e.params(), {.compute = compute_.type}));
+    return Taught{all.narrow(0, all.size(0) - n, n), all.narrow(0, 0, n), own_negatives ? all.narrow(0, n, n) : at::Tensor()};
+  }
   const auto rows = [&](const at::Tensor (&memory)[2], const std::vector<int64_t>& which) {
     std::vector<at::Tensor> out;
     for (size_t i = 0; i < which.size(); ++i) out.push_back(memory[b.mirror[i] ? 1 : 0][which[i]]);
     return at::stack(out).to(compute_.device);
   };
-  const at::Tensor ts = rows(teacher_->sketches, b.item), tp = rows(teacher_->photos, b.positive);
+  return Taught{rows(teacher_->sketches, b.item), rows(teacher_->photos, b.positive), own_negatives ? rows(teacher_->photos, b.negative) : at::Tensor()};
+}
+
+// Loss of what the teacher knows, for rows of sketches, positives and (where rows have their own) negatives.
+at::Tensor SketchTask::knowledge(const at::Tensor& s, const at::Tensor& p, const at::Tensor& n, const Taught& taught, const Batch& b) const {
+  const at::Tensor& ts = taught.sketches;
+  const at::Tensor& tp = taught.photos;
   switch (options_.knowledge) {
     case Knowledge::none: break;
     case Knowledge::vectors: {
@@ -189,6 +222,7 @@ at::Tensor SketchTask::knowledge(const at::Tensor& s, const at::Tensor& p, const
       const at::Tensor student = at::cat({s, p}), teacher = at::cat({ts, tp});
       return options_.distance_weight * rkd_distance(student, teacher, options_.huber_delta) + options_.angle_weight * rkd_angle(student, teacher, options_.huber_delta);
     }
+    case Knowledge::similarities: return similarity_loss(s, p, ts, tp, options_.knowledge_temperature);
     case Knowledge::relations: {
       if (all_pairs()) {
         // All pairs of the batch: every sketch to every photo, every photo to every other.
@@ -196,7 +230,7 @@ at::Tensor SketchTask::knowledge(const at::Tensor& s, const at::Tensor& p, const
         if (options_.normalise_by_mean) sp = sp / sp.mean(), tsp = tsp / tsp.mean(), pp = pp / pp.mean(), tpp = tpp / tpp.mean();
         return 2 * huber(sp, tsp, options_.huber_delta) + huber(pp, tpp, options_.huber_delta);
       }
-      const at::Tensor tn = options_.negatives == Negatives::random ? rows(teacher_->photos, b.negative) : tp.index_select(0, at::tensor(b.negative).to(compute_.device));
+      const at::Tensor tn = taught.negatives.defined() ? taught.negatives : tp.index_select(0, at::tensor(b.negative).to(compute_.device));
       return relational_loss(relations(s, p, n), relations(ts, tp, tn), options_.huber_delta, options_.normalise_by_mean);
     }
   }
@@ -228,6 +262,10 @@ Result<train::Losses> SketchTask::forward(int64_t step, int64_t micro, int64_t m
     for (int64_t j = 0; j < n; ++j) same.data_ptr<bool>()[i * n + j] = b.photo[static_cast<size_t>(i)] == b.photo[static_cast<size_t>(j)];
   same = same.to(compute_.device);
 
+  Taught from_teacher;
+  if (taught()) {
+    HONE_TRY_ASSIGN(from_teacher, teach(b));
+  }
   const at::TensorOptions device = at::TensorOptions(compute_.device);
   at::Tensor triplets = at::zeros({}, device), learned = at::zeros({}, device);
   const auto& canvases = options_.network.canvases;
@@ -262,14 +300,14 @@ Result<train::Losses> SketchTask::forward(int64_t step, int64_t micro, int64_t m
     } else {
       triplets = triplets + triplet_loss(pair_distance(s, p), pair_distance(s, negative), options_.margin);
     }
-    if (teacher_) learned = learned + knowledge(s, p, negative, b);
+    if (taught()) learned = learned + knowledge(s, p, negative, from_teacher, b);
   }
   const double share = 1.0 / static_cast<double>(canvases.size());
   train::Losses losses;
   triplets = triplets * share;
   losses.total = triplets;
   losses.parts = {{options_.negatives == Negatives::softmax ? "softmax" : "triplet", triplets.detach()}};
-  if (teacher_) {
+  if (taught()) {
     learned = learned * share;
     losses.total = options_.lambda * triplets + (1 - options_.lambda) * learned;
     losses.parts.emplace_back("knowledge", learned.detach());

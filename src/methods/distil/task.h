@@ -22,6 +22,12 @@ struct TeacherMemory {
   at::Tensor sketches[2], photos[2];  // rows by position in Splits::train, and by position in the photo list
 };
 
+// A teacher that looks at every step's own pictures, drawn in its own style and size.
+struct WatchingTeacher {
+  Encoder encoder;
+  PhotoCache cache;                   // photos at its side
+};
+
 class SketchTask final : public train::Task {
  public:
   // `run` keeps the teacher's embeddings between processes; 
@@ -48,6 +54,11 @@ class SketchTask final : public train::Task {
     std::vector<bool> mirror;
     at::Tensor photos;                              // positives, then negatives where they are photos of their own
     std::vector<at::Tensor> sketches;               // by canvas
+    at::Tensor teacher_pictures;                    // of a teacher that watches: photos as above, then sketches
+  };
+  // The teacher's vectors of a batch's rows; negatives where rows have photos of their own.
+  struct Taught {
+    at::Tensor sketches, photos, negatives;
   };
   SketchTask() = default;
   // Part `micro` of `micros` of a step's batch.
@@ -56,7 +67,9 @@ class SketchTask final : public train::Task {
   Status remember_teacher(const std::string& run);
   // Every photo of the batch counts for every sketch, in the loss and in what is learned from a teacher.
   bool all_pairs() const { return options_.negatives == Negatives::batch_all || options_.negatives == Negatives::softmax; }
-  at::Tensor knowledge(const at::Tensor& sketch, const at::Tensor& positive, const at::Tensor& negative, const Batch& batch) const;
+  bool taught() const { return teacher_ || watching_; }
+  Result<Taught> teach(const Batch& batch) const;
+  at::Tensor knowledge(const at::Tensor& sketch, const at::Tensor& positive, const at::Tensor& negative, const Taught& taught, const Batch& batch) const;
 
   SketchOptions options_;
   train::Compute compute_;
@@ -66,7 +79,8 @@ class SketchTask final : public train::Task {
   std::map<uint32_t, int64_t> photo_position_;   // in photos_
   Encoder encoder_;
   PhotoCache cache_;
-  std::optional<TeacherMemory> teacher_;
+  std::optional<TeacherMemory> teacher_;         // either
+  std::optional<WatchingTeacher> watching_;      // or
   std::future<Result<Batch>> next_;              // the batch after the last one, drawn while the network computes
   Key next_key_{-1, 0, 1};
 };
