@@ -8,8 +8,10 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "core/file.h"
+#include "methods/canvas/task.h"
 #include "methods/canvas/trained.h"
 #include "methods/canvas/evaluate.h"
 #include "methods/distil/task.h"
@@ -212,6 +214,39 @@ TEST_F(SketchRuns, AKilledRunEndsAsIfItHadNotBeen) {
   ASSERT_TRUE(run("sketch.toml", "parts", settings));
   for (const char* file : {"last.safetensors", "best.safetensors", "last.state"})
     EXPECT_TRUE(bytes(std::string("whole/checkpoints/") + file) == bytes(std::string("parts/checkpoints/") + file)) << file;
+}
+
+// A policy learns from what other encoders held back, and its checkpoint is chosen by what its own encoder held back.
+TEST_F(SketchRuns, FoldsGiveAPolicyMoreToLearnFrom) {
+  for (int seed = 0; seed < 3; ++seed)
+    ASSERT_TRUE(run("sketch.toml", "fold" + std::to_string(seed), {"train.steps=1", "data.split_seed=" + std::to_string(seed)}));
+  CanvasOptions o;
+  o.encoder = folder + "fold0";
+  train::Compute compute;
+  const auto own = CanvasTask::make(o, compute);
+  ASSERT_TRUE(own) << own.error().text();
+  o.batch = 1;
+  o.folds = {folder + "fold1", folder + "fold2"};
+  const auto folds = CanvasTask::make(o, compute);
+  ASSERT_TRUE(folds) << folds.error().text();
+  // What a fold held back less the photos that the encoder itself held back.
+  const auto trained = open_trained(folder + "fold0");
+  ASSERT_TRUE(trained);
+  const auto set = open_set(trained->run.data);
+  ASSERT_TRUE(set);
+  std::set<uint32_t> kept;
+  for (uint32_t i : split(*set, 0.25, 0).validation) kept.insert(set->items[i].photo);
+  int64_t expected = 0;
+  for (uint64_t seed : {1, 2})
+    for (uint32_t i : split(*set, 0.25, seed).validation) expected += !kept.count(set->items[i].photo);
+  EXPECT_GT(expected, 0);
+  EXPECT_EQ((*folds)->steps_per_epoch(), expected);  // batches of one sketch
+  EXPECT_TRUE((*folds)->forward(0, 0, 1));
+  const auto same = run("canvas.toml", "x6", {"encoder.run=" + folder + "fold0", "encoder.folds=[\"" + folder + "fold0\"]"});
+  ASSERT_FALSE(same);
+  EXPECT_NE(same.error().text().find("split_seed"), std::string::npos);
+  const auto other = run("canvas.toml", "x7", {"encoder.run=" + folder + "fold0", "encoder.folds=[\"" + folder + "nothing\"]"});
+  EXPECT_FALSE(other);
 }
 
 TEST_F(SketchRuns, MistakesAreNamed) {

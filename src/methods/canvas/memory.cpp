@@ -1,6 +1,7 @@
 #include "methods/canvas/memory.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 
 #include "core/rng.h"
@@ -43,6 +44,17 @@ Result<CanvasMemory> remember_canvases(const Encoder& encoder, const SketchPhoto
     }
   }
   return m;
+}
+
+void append(CanvasMemory& memory, CanvasMemory more) {
+  if (memory.items.empty()) {
+    memory = std::move(more);
+    return;
+  }
+  memory.items.insert(memory.items.end(), more.items.begin(), more.items.end());
+  std::move(more.rows.begin(), more.rows.end(), std::back_inserter(memory.rows));
+  memory.ranks = at::cat({memory.ranks, more.ranks});
+  memory.triplets = at::cat({memory.triplets, more.triplets});
 }
 
 }  // namespace hone::methods

@@ -23,4 +23,7 @@ struct CanvasMemory {
 Result<CanvasMemory> remember_canvases(const Encoder& encoder, const SketchPhotoSet& set, const PhotoCache& photos, const std::vector<uint32_t>& items,
                                        const std::vector<uint32_t>& gallery, double margin, uint64_t seed);
 
+// Appends the items of `more`, which were looked at by another encoder with the same canvases.
+void append(CanvasMemory& memory, CanvasMemory more);
+
 }  // namespace hone::methods

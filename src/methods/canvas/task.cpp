@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <torch/csrc/autograd/grad_mode.h>
 
+#include <set>
+
 #include "data/shuffle.h"
 #include "methods/distil/trained.h"
 
@@ -18,6 +20,7 @@ enum Purpose : uint64_t { kForOrder, kForChoice };
 CanvasOptions read_canvas_options(Recipe& r) {
   CanvasOptions o;
   o.encoder = r.text("encoder.run", "", "run directory of the encoder: a sketch run with several canvases");
+  o.folds = r.texts("encoder.folds", {}, "runs like it with other data.split_seed: the policy learns from the photos that these held back");
   o.selector = read_selector(r, "selector");
   o.reward.rank_weight = r.real("reward.rank", 1, "of 1 / rank");
   o.reward.triplet_weight = r.real("reward.triplet", 1, "of the triplet loss, taken off");
@@ -49,7 +52,9 @@ Result<std::unique_ptr<CanvasTask>> CanvasTask::make(const CanvasOptions& option
   HONE_TRY_ASSIGN(const PhotoCache photos, PhotoCache::load(set, gallery, trained.encoder.side(), compute.threads));
   HONE_TRY_ASSIGN(task->held_, remember_canvases(trained.encoder, set, photos, splits.validation, gallery, options.margin, compute.seed));
   task->learn_ = task->held_;
-  if (!options.held_out) {
+  if (!options.folds.empty()) {
+    HONE_TRY_ASSIGN(task->learn_, task->from_folds(set, photos, gallery, splits.validation));
+  } else if (!options.held_out) {
     HONE_TRY_ASSIGN(task->learn_, remember_canvases(trained.encoder, set, photos, splits.train, gallery, options.margin, compute.seed));
   }
   HONE_TRY_ASSIGN(task->selector_, Selector::make(options.selector, static_cast<int64_t>(task->canvases_.size()), compute.seed));
@@ -58,6 +63,27 @@ Result<std::unique_ptr<CanvasTask>> CanvasTask::make(const CanvasOptions& option
   task->learn_reward_ = rewards(task->learn_.ranks, task->learn_.triplets, task->learn_.flops, options.reward);
   task->held_reward_ = rewards(task->held_.ranks, task->held_.triplets, task->held_.flops, options.reward);
   return task;
+}
+
+// Every fold's encoder looks at the sketches that it never trained on. Photos of `kept` stay out, so that the checkpoint is chosen by
+// sketches that the policy has not learnt from.
+Result<CanvasMemory> CanvasTask::from_folds(const SketchPhotoSet& set, const PhotoCache& photos, const std::vector<uint32_t>& gallery, const std::vector<uint32_t>& kept) const {
+  std::set<uint32_t> kept_photos;
+  for (uint32_t i : kept) kept_photos.insert(set.items[i].photo);
+  CanvasMemory all;
+  for (const std::string& fold : options_.folds) {
+    HONE_TRY_ASSIGN(const TrainedEncoder trained, open_trained(fold));
+    if (trained.encoder.options().canvases != canvases_) return fail(Code::usage, fmt::format("its canvases are not those of {}", options_.encoder), fold, "name runs that differ in data.split_seed alone");
+    HONE_TRY_ASSIGN(const SketchPhotoSet own, open_set(trained.run.data));
+    if (own.checksum != set.checksum) return fail(Code::usage, fmt::format("it was trained on other data than {}", options_.encoder), fold, "name runs that differ in data.split_seed alone");
+    std::vector<uint32_t> items;
+    for (uint32_t i : split(set, trained.run.data.validation, trained.run.data.split_seed).validation)
+      if (!kept_photos.count(set.items[i].photo)) items.push_back(i);
+    if (items.empty()) return fail(Code::usage, fmt::format("it held back no photo that {} did not hold back, too", options_.encoder), fold, "train it with another data.split_seed");
+    HONE_TRY_ASSIGN(CanvasMemory memory, remember_canvases(trained.encoder, set, photos, items, gallery, options_.margin, compute_.seed));
+    append(all, std::move(memory));
+  }
+  return all;
 }
 
 Result<train::Losses> CanvasTask::forward(int64_t step, int64_t micro, int64_t micros) {

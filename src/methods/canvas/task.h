@@ -13,6 +13,7 @@ namespace hone::methods {
 
 struct CanvasOptions {
   std::string encoder;           // run directory of a sketch run with several canvases
+  std::vector<std::string> folds;  // runs like it that held other photos back: cross-fitting
   SelectorOptions selector;
   RewardOptions reward;
   bool exact = true;             // exact gradient of the expected reward instead of one sampled canvas
@@ -42,6 +43,7 @@ class CanvasTask final : public train::Task {
 
  private:
   CanvasTask() = default;
+  Result<CanvasMemory> from_folds(const SketchPhotoSet& set, const PhotoCache& photos, const std::vector<uint32_t>& gallery, const std::vector<uint32_t>& kept) const;
   CanvasOptions options_;
   train::Compute compute_;
   std::vector<int64_t> canvases_;
