@@ -188,6 +188,34 @@ std::set<ValueId> parameters_of(const Graph& g, const std::vector<NodeId>& nodes
   return out;
 }
 
+// A module's nodes with those between and right behind them that name no module: some exporters, and tools that simplify what they
+// wrote, name layers with parameters alone. Behind them only the addition that joins the module's own input.
+std::vector<NodeId> with_unnamed(const GraphFacts& facts, const std::vector<NodeId>& nodes) {
+  const Graph& g = facts.graph;
+  std::vector<bool> own(g.nodes.size()), from(g.nodes.size()), to(g.nodes.size());
+  for (NodeId n : nodes) own[n] = from[n] = to[n] = true;
+  const auto unnamed = [&](NodeId n) { return g.modules[g.nodes[n].module].empty(); };
+  const auto made_by = [&](const std::vector<bool>& set, ValueId v) { return v != kNoValue && g.values[v].producer != kNoNode && set[g.values[v].producer]; };
+  for (NodeId n = nodes.front(); n <= nodes.back(); ++n)
+    if (unnamed(n)) from[n] = std::ranges::any_of(g.nodes[n].inputs, [&](ValueId v) { return made_by(from, v); });
+  for (NodeId n = nodes.back(); n-- > nodes.front();)
+    if (unnamed(n))
+      for (ValueId v : g.nodes[n].outputs)
+        if (v != kNoValue && std::ranges::any_of(facts.readers[v], [&](NodeId r) { return to[r]; })) to[n] = true;
+  std::vector<NodeId> out;
+  std::set<ValueId> read;
+  for (NodeId n = nodes.front(); n < g.nodes.size(); ++n) {
+    const Node& node = g.nodes[n];
+    const bool joins = n > nodes.front() && unnamed(n) && node.type == "Add" && std::ranges::any_of(node.inputs, [&](ValueId v) { return made_by(own, v); }) &&
+                       std::ranges::all_of(node.inputs, [&](ValueId v) { return made_by(own, v) || read.count(v); });
+    own[n] = own[n] || (from[n] && to[n]) || joins;
+    if (!own[n]) continue;
+    out.push_back(n);
+    read.insert(node.inputs.begin(), node.inputs.end());
+  }
+  return out;
+}
+
 // The module as a candidate: one run of it, or several of the same parameters.
 std::optional<SkipCandidate> candidate(const GraphFacts& facts, std::string module, const std::vector<NodeId>& nodes, bool context) {
   SkipCandidate c{.module = std::move(module)};
@@ -207,14 +235,17 @@ std::optional<SkipCandidate> candidate(const GraphFacts& facts, std::string modu
   }
   if (!c.passes.empty()) return c;
   auto rest = pass_of(facts, nodes, context);
+  if (!rest) rest = pass_of(facts, with_unnamed(facts, nodes), context);
   if (!rest) return std::nullopt;
   c.passes.push_back(std::move(*rest));
   return c;
 }
 
+using Region = std::pair<std::string, std::vector<NodeId>>;
+
 // Nodes under each module path, for every prefix of every path, in order of first appearance.
-std::vector<std::pair<std::string, std::vector<NodeId>>> regions(const Graph& g) {
-  std::vector<std::pair<std::string, std::vector<NodeId>>> out;
+std::vector<Region> regions(const Graph& g) {
+  std::vector<Region> out;
   std::map<std::string, size_t, std::less<>> index;
   for (NodeId n = 0; n < g.nodes.size(); ++n) {
     const std::string& path = g.modules[g.nodes[n].module];
@@ -235,33 +266,33 @@ struct Numbered {
   std::string skip_adapter;
 };
 
-// The method's own numbering, where the network is one that it defines.
-std::vector<Numbered> numbering(const Graph& g, std::string_view variant) {
-  std::set<std::string, std::less<>> modules;
-  for (const std::string& path : g.modules)
-    for (size_t end = 0; end < path.size();) {
-      end = std::min(path.find('.', end + 1), path.size());
-      modules.insert(path.substr(0, end));
-    }
-  auto count = [&](const std::string& list) {
-    int64_t n = 0;
-    while (modules.count(fmt::format("{}.{}", list, n))) ++n;
-    return n;
+// The method's own numbering, where the network is one that it defines. Layers that were taken out leave no hole in it.
+std::vector<Numbered> numbering(const std::string& network, const std::vector<Region>& modules, std::string_view variant) {
+  std::map<std::string, std::set<int64_t>, std::less<>> lists;  // "encoder.layer" -> 0, 1, ...
+  for (const auto& [path, nodes] : modules) {
+    const size_t dot = path.rfind('.');
+    int64_t i = 0;
+    if (dot == std::string::npos) continue;
+    if (const auto [end, error] = std::from_chars(path.data() + dot + 1, path.data() + path.size(), i); error == std::errc() && end == path.data() + path.size()) lists[path.substr(0, dot)].insert(i);
+  }
+  const auto layers = [&](std::string_view list) {
+    const auto found = lists.find(list);
+    return found == lists.end() ? std::set<int64_t>{} : found->second;
   };
   std::vector<Numbered> out;
-  if (modules.count(fmt::format("{}.0", kText))) {
-    for (const auto& [list, stream] : {std::pair{kText, 'l'}, {kImage, 'v'}})
-      for (int64_t i = 0, n = count(std::string(list)); i < n; ++i) {
-        const std::string m = fmt::format("{}.{}", list, i);
-        out.push_back({m, {m + ".attention.output.adapter", m + ".crossattention.output.adapter", m + ".adapter"}, fmt::format("adapter_list_{}.{}.0", stream, i)});
-      }
+  for (const auto& [list, stream] : {std::pair{kText, 'l'}, {kImage, 'v'}})
+    for (int64_t i : layers(list)) {
+      const std::string m = fmt::format("{}.{}", list, i);
+      out.push_back({m, {m + ".attention.output.adapter", m + ".crossattention.output.adapter", m + ".adapter"}, fmt::format("adapter_list_{}.{}.0", stream, i)});
+    }
+  if (!out.empty()) {
     if (variant == "global")
-      for (int64_t i = 0, n = count(std::string(kRoberta)); i < n; ++i) out.push_back({fmt::format("{}.{}", kRoberta, i), {}, fmt::format("adapter_list_t.{}.0", i)});
+      for (int64_t i : layers(kRoberta)) out.push_back({fmt::format("{}.{}", kRoberta, i), {}, fmt::format("adapter_list_t.{}.0", i)});
     return out;
   }
-  if (g.name.rfind("vilt/", 0) != 0) return out;
+  if (!network.starts_with("vilt/")) return out;
   for (const std::string prefix : {"", "vilt."})
-    for (int64_t i = 0, n = count(prefix + "encoder.layer"); i < n; ++i) {
+    for (int64_t i : layers(prefix + "encoder.layer")) {
       const std::string m = fmt::format("{}encoder.layer.{}", prefix, i);
       out.push_back({m, {m + ".adapter0", m + ".adapter1"}, fmt::format("{}adapter_list.{}.0", prefix, i)});
     }
@@ -327,12 +358,14 @@ Result<std::vector<SkipCandidate>> skip_candidates(const Graph& graph, std::stri
   const GraphFacts facts(graph);
   const auto all = regions(graph);
   std::vector<SkipCandidate> out;
-  const std::vector<Numbered> numbers = numbering(graph, variant);
+  const std::vector<Numbered> numbers = numbering(graph.name, all, variant);
+  if (variant == "global" && std::ranges::none_of(numbers, [](const Numbered& n) { return inside(n.module, kRoberta); }))
+    return fail(Code::usage, "has no RoBERTa layers, which variant global adds to METER's fusion layers", graph.name, "leave the variant out, or take attention");
   for (const Numbered& n : numbers) {
     const auto it = std::find_if(all.begin(), all.end(), [&](const auto& r) { return r.first == n.module; });
     auto c = it == all.end() ? std::nullopt : candidate(facts, n.module, it->second, true);
     if (!c || (!n.adapters.empty() && c->passes[0].sums.size() != n.adapters.size()))
-      return fail(Code::unsupported, "the module is not the layer that this name has in ViLT and METER: it was rewritten", n.module);
+      return fail(Code::unsupported, "is not the layer that has this name in ViLT and METER: it holds adapters already, or was rewritten otherwise", n.module, "take the network as it was before");
     c->adapters = n.adapters;
     c->skip_adapter = n.skip_adapter;
     out.push_back(std::move(*c));
@@ -354,6 +387,7 @@ Result<std::vector<SkipCandidate>> skip_candidates(const Graph& graph, std::stri
     }
   }
   if (variant == "attention") out = attentions(facts, out);
+  if (out.empty() && all.empty()) return fail(Code::failed, "no node says which module it belongs to, so no module can be skipped", graph.name, "export with PyTorch's exporters, which write module names, and simplify nothing afterwards");
   if (out.empty())
     return fail(Code::failed, variant == "attention" ? "no residual sum has an attention in its branch" : "no module joins its output with its input by an addition, so none can be skipped", graph.name);
   for (SkipCandidate& c : out) {

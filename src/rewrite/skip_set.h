@@ -34,7 +34,7 @@ struct SkipSet {
   bool operator==(const SkipSet&) const = default;
 };
 
-// SHA-256 over module, width and passes of every candidate: the same for the same backbone at any resolution, batch or head.
+// SHA-256 over module and width of every candidate: the same for the same backbone at any resolution, batch or head.
 std::string candidates_identity(const std::vector<SkipCandidate>& candidates);
 
 std::string print_skip_set(const SkipSet& set);

@@ -47,8 +47,12 @@ TEST(SkipSet, SettingsThatAFileLacksAreTheDefaults) {
 
 TEST(SkipSet, FitsTheSameBackboneWithAnotherHead) {
   SkipSet s = example();
-  const auto c = *skip_candidates(network("vilt/base"));
-  EXPECT_EQ(*place_skip_set(s, c, "vilt/base"), (std::vector<int64_t>{5, 7}));
+  EXPECT_EQ(*place_skip_set(s, *skip_candidates(network("vilt/base")), "vilt/base"), (std::vector<int64_t>{5, 7}));
+  for (const char* family : {"vilt/base", "meter/base-288"}) {
+    const auto with_head = [&](const char* head) { return candidates_identity(*skip_candidates(network((std::string(family) + head).c_str()))); };
+    EXPECT_EQ(with_head("-vqa"), with_head("-retrieval"));
+    EXPECT_EQ(with_head("-vqa"), with_head("-nlvr2"));  // whose layers run twice
+  }
   EXPECT_EQ(candidates_identity(*skip_candidates(network("meter/base-288"))), candidates_identity(*skip_candidates(network("meter/base-384"))));
 }
 
