@@ -216,9 +216,10 @@ Arch to_arch(const Space& space, const Member& m, std::string name) {
 
 Result<Member> member_of(const Space& space, const Arch& a) {
   auto outside = [&](const std::string& why) {
-    return fail(Code::usage, fmt::format("no member of the space {}: {}", space.name, why), a.name, "what asks for a member cannot count or train another network");
+    return fail(Code::usage, fmt::format("no member of the space {}: {}", space.name, why), a.name, "hone space sample draws members");
   };
-  if (a.family != "elasticvit" || a.stages.size() != space.stages.size() || space.stages.size() > kMaxStages) return outside("other stages");
+  if (a.family != "elasticvit") return outside(fmt::format("the network is a {}", a.family));
+  if (a.stages.size() != space.stages.size() || space.stages.size() > kMaxStages) return outside(fmt::format("{} stages, the space has {}", a.stages.size(), space.stages.size()));
   Member m{static_cast<int32_t>(a.resolution), static_cast<uint32_t>(a.stages.size()), {}};
   for (size_t i = 0; i < a.stages.size(); ++i) {
     const Stage& s = a.stages[i];

@@ -110,7 +110,7 @@ Result<Space> open_space(const std::string& name_or_file);
 Result<Space> parse_space(const std::string& toml, const std::string& source);
 std::string print_space(const Space& space);
 // Lists ascending and in range, a transformer's widths multiples of head_dim, every partial member can be completed, levels
-// within the space. The error names stage and key.
+// ascending. The error names stage and key. Whether a level has members is for who draws of it (space_draw.h).
 Status check_space(const Space& space);
 
 // Numbers of members: all distinct ones, and the ElasticViT paper's count, which ignores that widths may not fall and chooses

@@ -15,7 +15,10 @@ using Json = nlohmann::json;
 
 constexpr const char* kFields[] = {"res", "channels", "depths", "conv_ratio", "kernel", "mlp_ratio", "heads", "window", "qk_scale", "v_scale"};
 constexpr size_t kFieldCount = 10;
-constexpr const char* kHint = "an encoding is [res, channels[], depths[], conv_ratio[], kernel[], mlp_ratio[], heads[], window[], qk_scale[], v_scale[]]";
+constexpr const char* kForm = "[res, channels[], depths[], conv_ratio[], kernel[], mlp_ratio[], heads[], window[], qk_scale[], v_scale[]]";
+
+// The file does not say of which space it is, so the error does.
+std::string hint(const Space& space) { return fmt::format("read as a member of the space {}: {}", space.name, kForm); }
 
 struct Reader {
   const Space& space;
@@ -23,7 +26,7 @@ struct Reader {
   std::array<std::vector<int64_t>, kFieldCount> field;
 
   tl::unexpected<Error> wrong(size_t i, std::string what) const {
-    return fail(Code::invalid, std::move(what), fmt::format("{}: {}", source, kFields[i]), kHint);
+    return fail(Code::invalid, std::move(what), fmt::format("{}: {}", source, kFields[i]), hint(space));
   }
 
   Status read(const Json& json, size_t i) {
@@ -126,9 +129,9 @@ struct Reader {
 
 Result<Member> parse_member(const Space& space, const std::string& text, const std::string& source) {
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (json.is_discarded()) return fail(Code::invalid, "not valid JSON", source, kHint);
+  if (json.is_discarded()) return fail(Code::invalid, "not valid JSON", source, hint(space));
   if (!json.is_array() || json.size() != kFieldCount)
-    return fail(Code::invalid, fmt::format("expected an array of {} values", kFieldCount), source, kHint);
+    return fail(Code::invalid, fmt::format("expected an array of {} values", kFieldCount), source, hint(space));
   if (space.stages.size() > kMaxStages) return fail(Code::invalid, "the space has too many stages", source);
   Reader reader{space, source, {}};
   for (size_t i = 0; i < kFieldCount; ++i) HONE_TRY(reader.read(json, i));

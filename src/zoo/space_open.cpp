@@ -13,13 +13,14 @@ namespace hone::space {
 
 namespace {
 
+// A complaint of check_space() says the table's path first in `where`, and begins with the key: a parser adds the line.
 constexpr size_t kMaxCount = 127;  // choices of a list: their indices fit seven bits
 constexpr int64_t kMaxChoice = 1 << 14, kMaxByte = 255;
 
 Status check_list(const std::string& where, const char* key, const std::vector<int64_t>& choices, int64_t high, bool wanted = true) {
   if (!wanted) {
     if (choices.empty()) return {};
-    return fail(Code::invalid, fmt::format("a stage of this block has no {}", key), where, "a mobile stage has expands and kernels, a transformer stage mlps and values");
+    return fail(Code::invalid, fmt::format("{} is given, and a stage of this block has none", key), where, "a mobile stage has expands and kernels, a transformer stage mlps and values");
   }
   if (choices.empty()) return fail(Code::invalid, fmt::format("{} is missing or empty", key), where);
   if (choices.size() > kMaxCount) return fail(Code::invalid, fmt::format("{} has {} choices, expected {} at most", key, choices.size(), kMaxCount), where);
@@ -45,6 +46,7 @@ Status check_stage(const Space& s, size_t i, int64_t& most_stride) {
   const StageChoices& c = s.stages[i];
   const std::string where = fmt::format("stages[{}] ({})", i, c.name);
   const bool mobile = c.block == Block::mobile;
+  if (c.name.empty()) return fail(Code::invalid, "name is empty", where);
   HONE_TRY(check_number(where, "stride", c.stride, 1, 2));
   most_stride *= c.stride;
   HONE_TRY(check_list(where, "depths", c.depths, kMaxDepth));
@@ -60,10 +62,10 @@ Status check_stage(const Space& s, size_t i, int64_t& most_stride) {
   for (int64_t w : c.widths)
     if (!mobile && w % s.head_dim) return fail(Code::invalid, fmt::format("widths holds {}, which is no multiple of head_dim {}", w, s.head_dim), where);
   if (i > 0 && !s.widths_may_fall && c.widths.back() < s.stages[i - 1].widths.back())
-    return fail(Code::invalid, fmt::format("the widest choice, {}, is below the {} of {}: such a member could not go on", c.widths.back(), s.stages[i - 1].widths.back(), s.stages[i - 1].name), where,
+    return fail(Code::invalid, fmt::format("widths ends with {}, below the {} of {}: such a member could not go on", c.widths.back(), s.stages[i - 1].widths.back(), s.stages[i - 1].name), where,
                 "add a wider choice, or set widths_may_fall = true");
   for (size_t j = 0; j < i; ++j)
-    if (s.stages[j].name == c.name) return fail(Code::invalid, fmt::format("two stages are called '{}'", c.name), where);
+    if (s.stages[j].name == c.name) return fail(Code::invalid, fmt::format("name is '{}', as that of stages[{}]", c.name, j), where);
   return {};
 }
 
@@ -73,7 +75,7 @@ Status check_levels(const Space& s) {
   constexpr int64_t kMost = int64_t{1} << 50;
   if (l.at.empty()) return fail(Code::invalid, "at is empty", "levels");
   for (size_t i = 0; i < l.at.size(); ++i) {
-    HONE_TRY(check_number("levels", "a level", l.at[i], 1, kMost));
+    if (l.at[i] < 1 || l.at[i] > kMost) return fail(Code::invalid, fmt::format("at holds {}, expected 1 to {}", l.at[i], kMost), "levels");
     if (i > 0 && l.at[i] <= l.at[i - 1]) return fail(Code::invalid, fmt::format("at holds {} behind {}: levels ascend", l.at[i], l.at[i - 1]), "levels");
   }
   HONE_TRY(check_number("levels", "window", l.window, 1, kMost));
@@ -89,8 +91,9 @@ Status check_levels(const Space& s) {
 }  // namespace
 
 Status check_space(const Space& s) {
+  if (s.name.empty()) return fail(Code::invalid, "name is empty");
   if (s.stages.empty() || s.stages.size() > kMaxStages) return fail(Code::invalid, fmt::format("{} stages, expected 1 to {}", s.stages.size(), kMaxStages), "stages");
-  if (s.stages[0].block != Block::mobile) return fail(Code::invalid, "the first stage must be a mobile one", "stages[0]");
+  if (s.stages[0].block != Block::mobile) return fail(Code::invalid, "block is transformer, expected mobile in the first stage", "stages[0]");
   HONE_TRY(check_number("", "classes", s.classes, 1, 1 << 16));
   HONE_TRY(check_number("", "head_dim", s.head_dim, 1, 256));
   HONE_TRY(check_number("stem", "stride", s.stem_stride, 1, 2));
@@ -100,7 +103,7 @@ Status check_space(const Space& s) {
   HONE_TRY(check_list("", "resolutions", s.resolutions, 1024));
   int64_t stride = s.stem_stride;
   for (size_t i = 0; i < s.stages.size(); ++i) HONE_TRY(check_stage(s, i, stride));
-  if (s.resolutions.front() < stride) return fail(Code::invalid, fmt::format("resolution {} is below the overall stride {}", s.resolutions.front(), stride), "resolutions");
+  if (s.resolutions.front() < stride) return fail(Code::invalid, fmt::format("resolutions holds {}, which is below the overall stride {}", s.resolutions.front(), stride));
   return check_levels(s);
 }
 
@@ -127,7 +130,7 @@ Result<Member> read_member(const Space& space, const std::string& file) {
   if (!file.ends_with(".toml")) return parse_member(space, text, file);
   HONE_TRY_ASSIGN(const Arch arch, parse_arch(text, file));
   auto member = member_of(space, arch);
-  if (!member && member.error().where.empty()) member.error().where = file;
+  if (!member) member.error().where = file;
   return member;
 }
 

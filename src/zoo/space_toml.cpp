@@ -204,6 +204,19 @@ struct Parser {
     return {};
   }
 
+  // check_space() with the place in the file: its `where` begins with the table's path, its message with the key.
+  Status sound(const Space& s, const toml::table& root) const {
+    Status status = check_space(s);
+    if (status) return {};
+    Error e = status.error();
+    const toml::node* place = &root;
+    if (const toml::node* table = toml::at_path(root, e.where.substr(0, e.where.find(' '))).node()) place = table;
+    if (const toml::table* table = place->as_table())
+      if (const toml::node* value = table->get(e.message.substr(0, e.message.find(' ')))) place = value;
+    e.where = e.where.empty() ? at(*place) : fmt::format("{}: {}", at(*place), e.where);
+    return fail(std::move(e));
+  }
+
   Result<Space> space(const toml::table& root) const {
     Space s;
     HONE_TRY(table(root, "", [&](auto&& f) { space_fields(s, f); }, {"stem", "stages", "head", "levels"}));
@@ -217,11 +230,7 @@ struct Parser {
       return {};
     }));
     // Members of [levels] are read against the rest, which must be sound before.
-    if (Status sound = check_space(s); !sound) {
-      Error e = sound.error();
-      e.where = e.where.empty() ? source : fmt::format("{}: {}", source, e.where);
-      return fail(std::move(e));
-    }
+    HONE_TRY(sound(s, root));
     if (!root.contains("levels")) return s;
     HONE_TRY(table(*root.get("levels"), "levels", [&](auto&& f) { level_fields(s.levels, f); }, {"smallest"}));
     HONE_TRY(tables(*root.get("levels")->as_table(), "smallest", "levels.smallest", [&](const toml::node& n, const std::string& path) -> Status {
@@ -236,11 +245,7 @@ struct Parser {
       s.levels.smallest.push_back(std::move(least));
       return {};
     }));
-    if (Status sound = check_space(s); !sound) {
-      Error e = sound.error();
-      e.where = fmt::format("{}: {}", at(*root.get("levels")), e.where);
-      return fail(std::move(e));
-    }
+    HONE_TRY(sound(s, root));
     return s;
   }
 };
