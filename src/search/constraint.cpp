@@ -179,6 +179,28 @@ struct Constraint::State {
     double least, most;
     Member cheapest;
   };
+  // The member of least memory. A shortcut that stands only around equal widths keeps its block's input alive, so where a space
+  // has such, members whose widths lie a choice apart may need less than the smallest.
+  Result<std::pair<int64_t, Member>> leanest() const {
+    Member best = smallest(space);
+    HONE_TRY_ASSIGN(int64_t least, peak_memory(to_arch(space, best, "member")));
+    const bool equal_only = std::any_of(space.stages.begin(), space.stages.end(), [](const StageChoices& c) { return c.shortcut == Shortcut::same; });
+    for (unsigned apart = 1; equal_only && apart < 1u << space.stages.size(); ++apart) {   // 8 stages at most
+      Member m = smallest(space);
+      bool made = true;
+      for (size_t i = 0; made && i < space.stages.size(); ++i) {
+        const std::vector<int64_t>& widths = space.stages[i].widths;
+        size_t at = apart >> i & 1;
+        while (!space.widths_may_fall && i > 0 && at + 1 < widths.size() && widths[at] < m.stage[i - 1].width) ++at;
+        made = at < widths.size();
+        if (made) m.stage[i].width = static_cast<int32_t>(widths[at]);
+      }
+      if (!made) continue;
+      HONE_TRY_ASSIGN(const int64_t bytes, peak_memory(to_arch(space, m, "member")));
+      if (bytes < least) least = bytes, best = m;
+    }
+    return std::pair(least, best);
+  }
   Result<Reach> reach(const Limit& limit) const {
     if (const auto part = part_cost(limit)) {
       const Extremes e = extremes(space, *part);
@@ -186,10 +208,13 @@ struct Constraint::State {
       if (std::isfinite(e.least) && std::isfinite(e.most)) return Reach{e.least + add, e.most + add, e.cheapest};
       HONE_TRY(part_time_error());
     }
-    HONE_TRY_ASSIGN(const MemberCost low, cost(smallest(space)));
     HONE_TRY_ASSIGN(const MemberCost high, cost(largest(space)));
-    auto of = [&](const MemberCost& c) { return limit.quantity == Quantity::memory ? static_cast<double>(*c.memory) : *c.latency_ms; };
-    return Reach{of(low), of(high), smallest(space)};
+    if (limit.quantity == Quantity::memory) {
+      HONE_TRY_ASSIGN(const auto low, leanest());
+      return Reach{static_cast<double>(low.first), static_cast<double>(*high.memory), low.second};
+    }
+    HONE_TRY_ASSIGN(const MemberCost low, cost(smallest(space)));
+    return Reach{*low.latency_ms, *high.latency_ms, smallest(space)};
   }
   // Why a part has no time: what the largest and the smallest member say.
   Status part_time_error() const {

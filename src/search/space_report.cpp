@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/units.h"
 #include "run/format.h"
 #include "zoo/space_draw.h"
 
@@ -100,7 +101,8 @@ void add_sampling(Report& report, const Space& s, const CostTable& table, int64_
                                .table = "histogram", .label = "label", .values = {"members"}});
 }
 
-Result<Table> level_table(const Space& s, const CostTable& table) {
+void add_levels(Report& report, const Space& s, const CostTable& table) {
+  std::vector<Note> notes;
   Table t{"levels", "Levels", {{"level", "level", Unit::count}, {"window", "window", Unit::count}, {"smallest", "smallest network"}, {"share", "of plain sampling", Unit::share}, {"share_above", "of sampling above it", Unit::share}}};
   for (const int64_t level : s.levels.at) {
     std::string name = "smallest";
@@ -110,9 +112,13 @@ Result<Table> level_table(const Space& s, const CostTable& table) {
     const auto lo = static_cast<double>(level), hi = static_cast<double>(level + s.levels.window);
     Rng rng(1);
     auto share = [&](const Result<Drawer>& d) { return d ? d->probability(rng) : 0.0; };
-    add_row(t, level, s.levels.window, name, share(Drawer::make(s, part_counted(s, table), lo, hi)), share(level_drawer(s, table, level)));
+    const auto above = level_drawer(s, table, level);
+    // What training would refuse.
+    if (!above) notes.push_back({Note::Level::warning, fmt::format("level {}: {}; {}", format_count(level), above.error().message, above.error().hint)});
+    add_row(t, level, s.levels.window, name, share(Drawer::make(s, part_counted(s, table), lo, hi)), share(above));
   }
-  return t;
+  report.parts.push_back(std::move(t));
+  for (Note& note : notes) report.parts.push_back(std::move(note));
 }
 
 }  // namespace
@@ -154,10 +160,7 @@ Result<Report> show_space(const Space& s, int64_t draws, uint64_t seed) {
   report.parts.push_back(ranges(s, table));
   report.parts.push_back(stage_table(s));
   add_sampling(report, s, table, draws, seed);
-  if (!s.levels.at.empty()) {
-    HONE_TRY_ASSIGN(Table levels, level_table(s, table));
-    report.parts.push_back(std::move(levels));
-  }
+  if (!s.levels.at.empty()) add_levels(report, s, table);
   return report;
 }
 

@@ -1,6 +1,7 @@
 // Budgets over a space: impossible ones are answered with the space's own minimum, draws meet every limit.
 #include "search/constraint.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -8,7 +9,9 @@
 #include <filesystem>
 #include <set>
 
+#include "core/units.h"
 #include "measure/device_scale.h"
+#include "search/operators.h"
 #include "search/space_report.h"
 #include "zoo/space_draw.h"
 
@@ -27,6 +30,40 @@ TEST(Constraint, ImpossibleBudgetsNameTheMinimum) {
   const auto c = Constraint::make(s, "macs<1M");
   EXPECT_NE(c.error().message.find("1.63 M"), std::string::npos) << c.error().text();
   EXPECT_NE(c.error().hint.find(print_member(s, smallest(s)).substr(0, 20)), std::string::npos) << c.error().text();
+}
+
+// The input of a shortcut stays alive to the block's end. Where one stands only around equal widths, the smallest member, all of
+// whose widths are equal, needs more memory than some that are wider.
+TEST(Constraint, TheLeastMemoryNeedNotBeTheSmallestMembers) {
+  for (const bool may_fall : {false, true}) {
+    Space s = open_space("demo").value();
+    s.widths_may_fall = may_fall;
+    s.levels = {};
+    s.resolutions = {32};
+    s.stages.assign(3, {"a", space::Block::mobile, 1, false, {1}, {16, 24, 32}, {1}, {3}, {}, {}});
+    for (size_t i = 1; i < 3; ++i) {
+      s.stages[i].name = i == 1 ? "b" : "c";
+      s.stages[i].expands = {6};
+      s.stages[i].depths = {1, 2};
+      s.stages[i].stride = static_cast<int64_t>(i);
+      s.stages[i].shortcut = Shortcut::same;
+    }
+    const auto all = Constraint::make(s, "memory<1GiB");
+    ASSERT_TRUE(all) << all.error().text();
+    int64_t least = INT64_MAX;
+    MemberOdometer odometer(s);
+    do {
+      if (check(s, odometer.member())) least = std::min(least, all->cost(odometer.member())->memory.value());
+    } while (odometer.next());
+    ASSERT_LT(least, all->cost(smallest(s))->memory.value());
+    const auto tight = Constraint::make(s, fmt::format("memory<{}", least));
+    ASSERT_TRUE(tight) << tight.error().text();
+    Rng rng(1);
+    EXPECT_EQ(tight->cost(tight->draw(rng).value())->memory, least);
+    const auto none = Constraint::make(s, fmt::format("memory<{}", least - 1));
+    ASSERT_FALSE(none);
+    EXPECT_NE(none.error().message.find("the least is " + format_bytes(least)), std::string::npos) << none.error().text();
+  }
 }
 
 TEST(Constraint, TyposAreUsageErrors) {
@@ -162,6 +199,16 @@ TEST(SpaceReport, WhichChoicesAreFastOnADevice) {
   EXPECT_NE(to_html(report).find("Time against MACs"), std::string::npos);
   EXPECT_FALSE(add_device(report, published_space(), "/nowhere.json"));
   std::filesystem::remove(path);
+}
+
+TEST(SpaceReport, ALevelWithoutMembersIsSaid) {
+  Space s = open_space("demo").value();
+  s.levels.at = {10, 600000};
+  const auto report = show_space(s, 200, 1);
+  ASSERT_TRUE(report) << report.error().text();
+  const std::string text = to_text(*report);
+  EXPECT_NE(text.find("level 10: no member of the space demo costs 10 to 100010"), std::string::npos) << text;
+  EXPECT_EQ(text.find("level 600 k:"), std::string::npos) << text;
 }
 
 TEST(SpaceReport, NumbersAreThoseOfTheSpace) {
