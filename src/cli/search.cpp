@@ -7,6 +7,8 @@
 #include "core/file.h"
 #include "core/plugin.h"
 #include "methods/plugin_api.h"
+#include "retrieval/trained.h"
+#include "run/manifest.h"
 #include "run/progress.h"
 #include "run/run_dir.h"
 #include "search/search_report.h"
@@ -55,16 +57,16 @@ Result<search::Scorer> open_scorer(const Options& o, std::vector<std::unique_ptr
   }
   scorer.space = nets[0]->space();
   scorer.weights = nets[0]->weights();
-  scorer.bank = nets[0]->bank();
+  HONE_TRY_ASSIGN(scorer.bank, nets[0]->bank());
   return scorer;
 }
 
 // The best once more, on the whole validation split; nothing where that chose them.
 Status retest(const Options& o, search::SearchResult& result) {
-  const int64_t count = o.retest.value_or(10);
-  if (count == 0 || o.split == "val") return {};
+  const int64_t count = o.split == "val" ? 0 : static_cast<int64_t>(search::to_retest(result, o.retest.value_or(10)).size());
+  if (count == 0) return {};
   HONE_TRY_ASSIGN(const auto net, ask_plugin<methods::SupernetOpen>("hone_train", "hone_supernet_open", {o.run, static_cast<int>(o.threads.value_or(1)), o.calibration.value_or(-1), 0, o.settings}));
-  Progress progress("test again", std::min<int64_t>(count, static_cast<int64_t>(result.ranked.size())), "networks");
+  Progress progress("test again", count, "networks");
   return search::retest(result, [&, done = int64_t{0}](const space::Member& m) mutable {
     auto score = net->score(m, "val");
     progress.step(++done, {});
@@ -113,8 +115,14 @@ Result<Outcome> run_pick(const Options& o, const TextStyle& style) {
   if (o.budget.empty()) return fail(Code::usage, "say within what", "--budget", "such as --budget 'macs<20M'");
   HONE_TRY(parse_budget(o.budget));
   HONE_TRY(check_file(o));
-  HONE_TRY(RunDir::open(o.run));
-  HONE_TRY_ASSIGN(const search::Picked picked, search::pick(o.run + "/search", o.budget));
+  HONE_TRY_ASSIGN(const RunDir run, RunDir::open(o.run));
+  // Archives outlive the checkpoint: without one the newest archive says which weights are meant.
+  std::string weights;
+  if (const auto checkpoint = checkpoint_of(run)) {
+    HONE_TRY_ASSIGN(const std::string sum, file_checksum(*checkpoint));
+    weights = methods::weights_id(sum);
+  }
+  HONE_TRY_ASSIGN(const search::Picked picked, search::pick(o.run + "/search", o.budget, weights));
   HONE_TRY_ASSIGN(Outcome outcome, present(search::pick_report(picked, o.run, o.budget), o.output, style));
   if (o.file) {
     HONE_TRY(write_member(picked.header.space, picked.entry.member, *o.file, o.output.force));
@@ -148,20 +156,20 @@ Command search_command() {
   c.options.push_back({"--crossovers", "N", &o->crossovers, "a generation, 128 unless told"});
   c.options.push_back({"--evaluations", "N", &o->evaluations, "of random search; as many as evolution's unless told"});
   c.options.push_back({"--tries", "N", &o->tries, "for each child, 10 unless told"});
-  c.options.push_back({"--depth-probability", "P", &o->depth, "of redrawing a member's depths, 0.4 unless told"});
-  c.options.push_back({"--gene-probability", "P", &o->gene, "of redrawing each other gene, 0.2 unless told"});
-  c.options.push_back({"--resolution-probability", "P", &o->resolution, "of redrawing the resolution, 0.2 unless told"});
+  c.options.push_back({"--depth-probability", "P", &o->depth, "of redrawing a member's depths, 0.4 unless told (spaceevo 0.3)"});
+  c.options.push_back({"--gene-probability", "P", &o->gene, "of redrawing each other gene, 0.2 unless told (spaceevo 0.3)"});
+  c.options.push_back({"--resolution-probability", "P", &o->resolution, "of redrawing the resolution, 0.2 unless told (spaceevo 0.5)"});
   c.options.push_back({"--random-choice", "P", &o->random_choice, "of a redrawn gene to be any choice, not the smallest, 0.45 unless told"});
   c.options.push_back({"--window", "SHARE", &o->window, "candidates lie within this share below a limit; the space's level window, or 0.1, unless told"});
   c.options.push_back({"--no-floor", "", &o->no_floor, "also genes below the smallest network of the budget's level"});
-  c.options.push_back({"--split", "NAME", &o->split, "of the data that scores are measured on, search unless told"});
+  c.options.push_back({"--split", "NAME", &o->split, "of the data that scores are measured on: search (default), training pictures that the run kept back, or val", {"search", "val"}});
   c.options.push_back({"--images", "N", &o->images, "of the split, all unless told"});
   c.options.push_back({"--retest", "N", &o->retest, "best members tested again on the whole val split, 10 unless told; 0: none"});
   c.options.push_back({"--calibration", "N", &o->calibration, "training batches for BatchNorm statistics, as the recipe says unless told"});
   c.options.push_back({"--workers", "N", &o->workers, "networks scored side by side, 1 unless told"});
   c.options.push_back({"--threads", "N", &o->threads, "of each worker, 1 unless told"});
   c.options.push_back({"--seed", "S", &o->seed, "2012 unless told"});
-  c.options.push_back({"--set", "KEY=VALUE", &o->settings, "over the run's recipe, such as where the data lie; may be repeated"});
+  c.options.push_back({"--set", "KEY=VALUE", &o->settings, "over the run's recipe, such as where the data lie"});
   add_file(c, *o);
   add_output(c, o->output, true, true);
   c.examples = {{"hone search runs/supernet --budget 'macs<20M'", "the best network of 20 M multiply-adds"},

@@ -1,4 +1,4 @@
-// hone supernet eval, hone supernet conflict: what a trained supernet's members are worth, and how far their gradients agree.
+// hone supernet eval, conflict, report: what a trained supernet's members are worth, and how far their gradients agree.
 #include <memory>
 
 #include "cli/commands.h"
@@ -27,7 +27,7 @@ Status positive(const std::optional<int64_t>& value, const char* option) {
 // How a run is opened.
 template <class O>
 void add_opening(Command& c, O& o) {
-  c.options.push_back({"--set", "KEY=VALUE", &o.settings, "over the run's recipe, such as data.path=WHERE; may be repeated"});
+  c.options.push_back({"--set", "KEY=VALUE", &o.settings, "over the run's recipe, such as data.path=WHERE"});
   c.options.push_back({"--threads", "N", &o.threads, "of libtorch, 1 unless told"});
 }
 
@@ -46,7 +46,7 @@ Command supernet_eval_command() {
   c.about = "Members are drawn of every complexity level, the same for all runs, and evaluated with inherited weights after their BatchNorm statistics were measured anew. Runs whose names differ only in a number at the end are one method with several seeds.";
   add_common(c, *o);
   c.options.push_back({"--members", "N", &o->members, "drawn of each level, 20 unless told"});
-  c.options.push_back({"--arch", "FILE", &o->archs, "these members instead: an encoding (.json) or a stage table (.toml); may be repeated"});
+  c.options.push_back({"--arch", "FILE", &o->archs, "these members instead: an encoding (.json) or a stage table (.toml)"});
   c.options.push_back({"--split", "NAME", &o->split, "val (default), or search: training pictures that the run kept back", {"val", "search"}});
   c.options.push_back({"--images", "N", &o->images, "of the split; all unless told"});
   c.options.push_back({"--calibration", "N", &o->calibration, "training batches to measure statistics on; what the run's recipe says unless told"});
@@ -96,6 +96,7 @@ Result<search::Alone> alone_of(const std::string& run, const space::Space& space
 }
 
 Result<Outcome> run_report(const ReportOptions& o, const TextStyle& style) {
+  HONE_TRY(positive(o.threads, "--threads"));
   HONE_TRY_ASSIGN(const RunDir run, RunDir::open(o.run));
   const int threads = static_cast<int>(o.threads.value_or(1));
   HONE_TRY_ASSIGN(const auto opened, ask_plugin<methods::SupernetOpen>("hone_train", "hone_supernet_open", {o.run, threads, -1, 0, o.settings}));
@@ -104,9 +105,10 @@ Result<Outcome> run_report(const ReportOptions& o, const TextStyle& style) {
   story.run = o.run;
   story.space = supernet.space();
   HONE_TRY_ASSIGN(story.events, run.events());
-  story.bank = supernet.bank();
-  std::vector<std::string> notes;
-  story.archives = search::comparable_archives(o.run + "/search", notes);
+  HONE_TRY_ASSIGN(story.bank, supernet.bank());
+  const std::string weights = supernet.weights();
+  search::ComparableArchives archives = search::comparable_archives(o.run + "/search", weights.substr(0, weights.find(',')));
+  story.archives = std::move(archives.files);
   for (const std::string& path : o.alone) {
     HONE_TRY_ASSIGN(search::Alone alone, alone_of(path, story.space));
     HONE_TRY_ASSIGN(const methods::MemberScore score, supernet.score(alone.member, "val"));
@@ -123,7 +125,7 @@ Result<Outcome> run_report(const ReportOptions& o, const TextStyle& style) {
     HONE_TRY_ASSIGN(Report made, ask_plugin<methods::SupernetConflict>("hone_train", "hone_supernet_conflict", request));
     for (auto& part : made.parts) report.parts.push_back(std::move(part));
   }
-  for (const std::string& note : notes) report.parts.push_back(Note{Note::Level::warning, note});
+  for (const std::string& note : archives.left_out) report.parts.push_back(Note{Note::Level::warning, note});
   return present(report, o.output, style);
 }
 
@@ -136,7 +138,7 @@ Command supernet_report_command() {
   c.summary = "A supernet run and its searches in one report";
   c.about = "Accuracy against cost over all that was searched, with the memory banks; inherited weights against members that other runs trained alone; the banks over time; the levels that steps trained.";
   c.arguments = {{"RUN", &o->run, "directory of a supernet run"}};
-  c.options.push_back({"--alone", "RUN", &o->alone, "a classifier's run that trained a member from its stage table; may be repeated"});
+  c.options.push_back({"--alone", "RUN", &o->alone, "a classifier's run that trained a member from its stage table"});
   c.options.push_back({"--conflict", "", &o->conflict, "measure the cosine between members' gradients, too (hone supernet conflict)"});
   add_opening(c, *o);
   add_output(c, o->output, false, true);

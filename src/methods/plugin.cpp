@@ -122,10 +122,10 @@ class GuardedSupernet : public Supernet {
     return reply;
   }
   std::string weights() const override { return inner_->weights(); }
-  std::vector<space::Member> bank() const override {
+  Result<std::vector<space::Member>> bank() const override {
     Result<std::vector<space::Member>> reply;
-    guarded(reply, [&]() -> Result<std::vector<space::Member>> { return inner_->bank(); });
-    return reply ? std::move(*reply) : std::vector<space::Member>{};
+    guarded(reply, [&] { return inner_->bank(); });
+    return reply;
   }
 
  private:

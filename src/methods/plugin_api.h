@@ -52,11 +52,15 @@ class Supernet {
   virtual Result<MemberScore> score(const space::Member& member, const std::string& split) = 0;
   // The member by itself: its Graph with the sliced weights and its own statistics inside, and in the metadata where they come from.
   virtual Result<Network> network(const space::Member& member) = 0;
-  // Which weights these are: another text once they have been trained further. Searches keep scores under it.
+  // Which weights these are: another text once they have been trained further; it begins with weights_id(). Searches keep
+  // scores under it.
   virtual std::string weights() const = 0;
-  // Members of the run's memory banks, the best of each level first; empty without banks.
-  virtual std::vector<space::Member> bank() const = 0;
+  // Members of the run's memory banks, the best of each level first; empty without banks, an error where they cannot be read.
+  virtual Result<std::vector<space::Member>> bank() const = 0;
 };
+
+// Of a checkpoint whose SHA-256 is this.
+inline std::string weights_id(const std::string& sha256) { return sha256.substr(0, 16); }
 
 // extern "C" symbol of the library: hone_supernet_open. Errors: no run directory, a run of another task, no checkpoint yet.
 using SupernetOpen = void(const SupernetRequest& request, Result<std::unique_ptr<Supernet>>& reply);

@@ -5,6 +5,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -155,6 +156,43 @@ Result<ArchiveFile> parse_archive(std::string_view text, const std::string& sour
   HONE_TRY_ASSIGN(Read r, parse(text, source));
   if (r.whole == 0) return fail(Code::invalid, "is empty, or was cut off within its first line", source);
   return std::move(r.file);
+}
+
+ComparableArchives comparable_archives(const std::string& folder, const std::string& weights) {
+  namespace fs = std::filesystem;
+  std::vector<std::pair<fs::file_time_type, std::string>> files;
+  std::error_code failed;
+  for (const auto& file : fs::directory_iterator(folder, failed))
+    if (file.path().extension() == ".jsonl") files.emplace_back(file.last_write_time(failed), file.path().string());
+  std::sort(files.rbegin(), files.rend());
+  ComparableArchives out;
+  std::vector<std::pair<ArchiveFile, std::string>> all;
+  for (const auto& [time, path] : files) {
+    auto archive = read_archive(path);
+    if (archive) {
+      all.emplace_back(std::move(*archive), path);
+      continue;
+    }
+    if (!out.damaged) out.damaged = archive.error();
+    out.left_out.push_back(archive.error().text());
+  }
+  if (all.empty()) return out;
+  auto first = std::find_if(all.begin(), all.end(), [&](const auto& a) { return a.first.header.weights.starts_with(weights); });
+  if (first == all.end()) {
+    first = all.begin();
+    out.left_out.push_back(fmt::format("{} is not of the weights that the run has now", first->second));
+  }
+  const ArchiveHeader like = first->first.header;
+  for (auto& [archive, path] : all) {
+    const ArchiveHeader& own = archive.header;
+    if (own.weights == like.weights && own.space == like.space && own.split == like.split && own.images == like.images) {
+      out.files.push_back(std::move(archive));
+      out.paths.push_back(path);
+    } else {
+      out.left_out.push_back(fmt::format("{} was left out: its scores are of other weights, pictures or another space", path));
+    }
+  }
+  return out;
 }
 
 Result<Archive> Archive::open(const std::string& path, const ArchiveHeader& header) {

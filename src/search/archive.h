@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,17 @@ struct ArchiveFile {
 // Errors name file and line: not an archive, a checksum that does not fit, a member outside the space, lines out of order.
 Result<ArchiveFile> read_archive(const std::string& path);
 Result<ArchiveFile> parse_archive(std::string_view text, const std::string& source);
+
+// Archives of one folder whose scores are of the same weights, pictures and space, the newest first.
+struct ComparableArchives {
+  std::vector<ArchiveFile> files;
+  std::vector<std::string> paths;     // of `files`
+  std::vector<std::string> left_out;  // a sentence for each
+  std::optional<Error> damaged;       // of the first that could not be read
+};
+// `weights` begins the text of the run's own ones (plugin_api.h); empty: not known. They come first: only where no archive is of
+// them, the newest says whose scores are compared, and `left_out` says that it is of others.
+ComparableArchives comparable_archives(const std::string& folder, const std::string& weights);
 
 // An archive that is being written. Holds the file's lock.
 class Archive {

@@ -17,12 +17,21 @@ constexpr std::pair<Method, const char*> kMethods[] = {{Method::evolution, "evol
 constexpr int64_t kMostExhaustive = 200'000;
 constexpr int64_t kBatch = 256;  // members of random and exhaustive search that are handed out at once
 
-std::vector<std::pair<std::string, double>> numbers_of(const SearchOptions& o) {
+// Tells banks apart: a run that was trained further may have others though its best weights are the same.
+double number_of(const std::vector<Member>& bank) {
+  uint32_t sum = 0;
+  for (const Member& m : bank) sum = sum * 31 + static_cast<uint32_t>(hash(m));
+  return sum;
+}
+
+// What an archive's name and first line say of a search.
+std::vector<std::pair<std::string, double>> numbers_of(const SearchOptions& o, const std::vector<Member>& bank) {
   auto real = [](int64_t v) { return static_cast<double>(v); };
   const Variation& v = o.variation;
   std::vector<std::pair<std::string, double>> all = {{"generations", real(o.generations)}, {"population", real(o.population)}, {"parents", real(o.parents)}, {"mutations", real(o.mutations)}, {"crossovers", real(o.crossovers)}, {"tries", real(o.tries)},
           {"evaluations", real(o.evaluations)}, {"depth_probability", v.depth}, {"gene_probability", v.gene}, {"resolution_probability", v.resolution}, {"random_choice", v.random_choice}, {"window", o.window},
           {"floor", real(o.floor)}, {"resolution_rule", real(o.resolution_rule)}, {"predictor", real(static_cast<int64_t>(o.predictor))}, {"screen", real(o.screen)}};
+  if (!bank.empty() && (o.method == Method::evolution || o.method == Method::front)) all.emplace_back("bank", number_of(bank));
   std::sort(all.begin(), all.end());
   return all;
 }
@@ -120,7 +129,7 @@ Result<SearchResult> run_search(const Scorer& scorer, const SearchOptions& optio
   if (options.method == Method::exhaustive) HONE_TRY(check_small(scorer.space));
   HONE_TRY_ASSIGN(const Plan plan, Plan::make(scorer.space, options));
   SearchResult result;
-  result.header = {scorer.space, std::string(name(options.method)), options.budget, options.split, scorer.weights, options.seed, options.images, numbers_of(options)};
+  result.header = {scorer.space, std::string(name(options.method)), options.budget, options.split, scorer.weights, options.seed, options.images, numbers_of(options, scorer.bank)};
   result.path = folder + "/" + result.header.id() + ".jsonl";
   result.notes = plan.notes;
   HONE_TRY_ASSIGN(Archive archive, Archive::open(result.path, result.header));
@@ -148,12 +157,17 @@ Result<SearchResult> run_search(const Scorer& scorer, const SearchOptions& optio
   return result;
 }
 
-Status retest(SearchResult& r, const Fitness& fitness, int64_t count) {
+std::vector<int64_t> to_retest(const SearchResult& r, int64_t count) {
   const bool front = r.header.method == name(Method::front) || r.header.method == name(Method::exhaustive);
   const std::vector<int64_t>& from = front ? r.front : r.ranked;
   const auto n = std::min(static_cast<size_t>(std::max<int64_t>(0, count)), from.size());
-  for (size_t i = 0; i < n; ++i) {
-    const int64_t index = from[front && n > 1 ? i * (from.size() - 1) / (n - 1) : i];
+  std::vector<int64_t> out;
+  for (size_t i = 0; i < n; ++i) out.push_back(from[front && n > 1 ? i * (from.size() - 1) / (n - 1) : i]);
+  return out;
+}
+
+Status retest(SearchResult& r, const Fitness& fitness, int64_t count) {
+  for (const int64_t index : to_retest(r, count)) {
     HONE_TRY_ASSIGN(const methods::MemberScore score, fitness(r.entries[static_cast<size_t>(index)].member));
     r.retests.push_back({index, score});
   }

@@ -84,8 +84,10 @@ using OnEvaluated = std::function<void(int64_t done, int64_t expected, const Ent
 // `folder` receives the archive, <id>.jsonl. An impossible budget: Code::budget_not_met, before anything is evaluated.
 Result<SearchResult> run_search(const Scorer& scorer, const SearchOptions& options, const std::string& folder, const OnEvaluated& on_evaluated = {});
 
-// Scores the best `count` members again, by `fitness` on pictures that chose nothing: of the ranking, or as many of the front,
-// evenly, where the method looks for one. The ranking stays as it is, so that the new scores flatter nobody.
+// Entries that a second test of `count` members takes: the best of the ranking, or as many of the front, evenly, where the method
+// looks for one.
+std::vector<int64_t> to_retest(const SearchResult& result, int64_t count);
+// Scores them by `fitness` on pictures that chose nothing. The ranking stays as it is, so that the new scores flatter nobody.
 Status retest(SearchResult& result, const Fitness& fitness, int64_t count);
 
 // Indices of the entries that no other one dominates: more accurate at most as costly, or as accurate and cheaper. Ascending cost.

@@ -88,7 +88,7 @@ constexpr size_t kTop = 50, kPoints = 1500;
 Table member_table(const char* key, const char* title, const SearchResult& r, const std::vector<int64_t>& which, size_t most) {
   const Space& s = r.header.space;
   const Costs costs(s, r.entries[0].cost);
-  Table t{key, title, {{"n", "line"}, {"accuracy", "accuracy", Unit::share}, {"low", "from", Unit::share}, {"high", "to", Unit::share}, {"loss", "loss", Unit::none, false, kJson | kCsv | kHtml}}};
+  Table t{key, title, {{"n", "number"}, {"accuracy", "accuracy", Unit::share}, {"low", "from", Unit::share}, {"high", "to", Unit::share}, {"loss", "loss", Unit::none, false, kJson | kCsv | kHtml}}};
   costs.columns(t);
   for (const char* name : {"origin", "generation"}) t.columns.push_back({name, name});
   t.columns.push_back({"parents", "parents", Unit::none, false, kJson | kHtml});
@@ -109,7 +109,7 @@ Table member_table(const char* key, const char* title, const SearchResult& r, co
 // The best members on pictures that did not choose them: what the search promised, and what is left of it.
 void add_retests(Report& report, const SearchResult& r) {
   Table t{"retest", fmt::format("Tested again on {} pictures of the split val", r.retests[0].score.images),
-          {{"n", "line"}, {"accuracy", "accuracy", Unit::share}, {"low", "from", Unit::share}, {"high", "to", Unit::share}, {"searched", r.header.split, Unit::share}, {"macs", "MACs", Unit::count}, {"loss", "loss", Unit::none, false, kJson | kCsv | kHtml}, {"encoding", "encoding"}}, {}};
+          {{"n", "number"}, {"accuracy", "accuracy", Unit::share}, {"low", "from", Unit::share}, {"high", "to", Unit::share}, {"searched", r.header.split, Unit::share}, {"macs", "MACs", Unit::count}, {"loss", "loss", Unit::none, false, kJson | kCsv | kHtml}, {"encoding", "encoding"}}, {}};
   double gap = 0;
   for (const SearchResult::Retest& again : r.retests) {
     const Entry& e = r.entries[static_cast<size_t>(again.index)];

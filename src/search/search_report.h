@@ -22,9 +22,9 @@ struct Picked {
   size_t members = 0, archives = 0;
   std::vector<std::string> notes;
 };
-// The best member within the budget of all archives in `folder` whose weights are the newest archive's; nothing is evaluated.
+// The best member within the budget of all archives in `folder` that compare (comparable_archives()); nothing is evaluated.
 // Code::not_found without archives, Code::budget_not_met when none of their members meets it.
-Result<Picked> pick(const std::string& folder, const std::string& budget);
+Result<Picked> pick(const std::string& folder, const std::string& budget, const std::string& weights = {});
 Report pick_report(const Picked& picked, const std::string& run, const std::string& budget);
 
 }  // namespace hone::search

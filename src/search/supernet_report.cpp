@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <map>
 #include <numeric>
 
@@ -143,31 +142,6 @@ void add_alone(Report& report, const SupernetStory& s, const CostTable& costs) {
 }
 
 }  // namespace
-
-std::vector<ArchiveFile> comparable_archives(const std::string& folder, std::vector<std::string>& notes) {
-  std::vector<std::pair<std::filesystem::file_time_type, std::string>> files;
-  std::error_code failed;
-  for (const auto& file : std::filesystem::directory_iterator(folder, failed))
-    if (file.path().extension() == ".jsonl") files.emplace_back(file.last_write_time(failed), file.path().string());
-  std::sort(files.rbegin(), files.rend());
-  std::vector<ArchiveFile> out;
-  for (const auto& [time, path] : files) {
-    auto a = read_archive(path);
-    if (!a) {
-      notes.push_back(a.error().text());
-      continue;
-    }
-    if (!out.empty()) {
-      const ArchiveHeader &first = out[0].header, &own = a->header;
-      if (own.weights != first.weights || !(own.space == first.space) || own.split != first.split || own.images != first.images) {
-        notes.push_back(fmt::format("{} was left out: its scores are of other weights, pictures or another space", path));
-        continue;
-      }
-    }
-    out.push_back(std::move(*a));
-  }
-  return out;
-}
 
 Report supernet_report(const SupernetStory& s) {
   Report report;

@@ -31,7 +31,4 @@ struct SupernetStory {
 // Parts that the run has nothing for are left out; a note says what would fill them.
 Report supernet_report(const SupernetStory& story);
 
-// The archives in `folder` whose scores compare with the newest one's; what was left out is noted.
-std::vector<ArchiveFile> comparable_archives(const std::string& folder, std::vector<std::string>& notes);
-
 }  // namespace hone::search

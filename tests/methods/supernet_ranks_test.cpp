@@ -138,7 +138,8 @@ TEST_F(SupernetRanks, KilledRanksGoOnBitForBitWithTheirBanks) {
   }
   const auto run = opened("cut");
   ASSERT_TRUE(run);
-  EXPECT_FALSE((*run)->bank().empty());
+  ASSERT_TRUE((*run)->bank());
+  EXPECT_FALSE((*run)->bank()->empty());
 }
 
 }  // namespace

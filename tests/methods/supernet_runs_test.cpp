@@ -13,6 +13,7 @@
 #include "core/plugin.h"
 #include "formats/checkpoint.h"
 #include "methods/distil/trained.h"
+#include "methods/supernet/analyse.h"
 #include "methods/supernet/open.h"
 #include "methods/tasks.h"
 #include "retrieval/trained.h"
@@ -328,8 +329,9 @@ TEST_F(SupernetRuns, ThePluginForwardsBankAndWeights) {
   Result<std::unique_ptr<Supernet>> opened = fail(Code::failed, "not opened");
   reinterpret_cast<SupernetOpen*>(*symbol)(request(folder + "bordered"), opened);
   ASSERT_TRUE(opened) << opened.error().text();
-  EXPECT_FALSE((*opened)->bank().empty());
-  EXPECT_EQ((*opened)->bank(), (*inside)->bank());
+  ASSERT_TRUE((*opened)->bank() && (*inside)->bank());
+  EXPECT_FALSE((*opened)->bank()->empty());
+  EXPECT_EQ(*(*opened)->bank(), *(*inside)->bank());
   EXPECT_FALSE((*opened)->weights().empty());
   EXPECT_EQ((*opened)->weights(), (*inside)->weights());
   EXPECT_EQ((*opened)->space(), (*inside)->space());
@@ -342,6 +344,15 @@ TEST_F(SupernetRuns, ForeignAndCorruptCheckpointsAreNamed) {
     ASSERT_FALSE(opened);
     EXPECT_NE(opened.error().text().find(what), std::string::npos) << opened.error().text();
   };
+  // A bank that cannot be read is no empty bank: a search would begin elsewhere without a word.
+  const auto bank_says = [&]() -> Result<std::vector<space::Member>> { return (*TrainedSupernet::open(request(folder + "broken")))->bank(); };
+  ASSERT_TRUE(bank_says());
+  EXPECT_FALSE(bank_says()->empty());
+  const std::string state = folder + "broken/checkpoints/last.state", whole = bytes("broken/checkpoints/last.state");
+  std::ofstream(state, std::ios::binary) << whole.substr(0, whole.size() / 2);
+  ASSERT_FALSE(bank_says());
+  EXPECT_NE(bank_says().error().text().find("last.state"), std::string::npos) << bank_says().error().text();
+  std::ofstream(state, std::ios::binary) << whole;
   const std::string best = folder + "broken/checkpoints/best.safetensors", good = bytes("broken/checkpoints/best.safetensors");
   std::ofstream(best, std::ios::binary) << good.substr(0, good.size() / 2);
   says("best.safetensors");
@@ -351,6 +362,74 @@ TEST_F(SupernetRuns, ForeignAndCorruptCheckpointsAreNamed) {
   ASSERT_TRUE(run("other", {"space.name=cifar-vit", "levels.mmacs=[2, 3, 4]", "levels.window=1", "train.steps=1", "data.side=32", "data.classes=4"}));
   fs::copy_file(folder + "other/checkpoints/last.safetensors", best);
   says("another space");
+}
+
+// A space of a user's own: blocks of MobileNetV2, each with its own genes, no complexity levels.
+constexpr const char* kMobileSpace = R"(
+name = "mine"
+resolutions = [12, 16]
+classes = 4
+sharing = "block"
+widths_may_fall = true
+activation = "relu6"
+[stem]
+stride = 1
+[[stages]]
+name = "first"
+block = "mobile"
+stride = 1
+shortcut = "same"
+depths = [1]
+widths = [8, 16]
+expands = [1]
+kernels = [3]
+[[stages]]
+name = "second"
+block = "mobile"
+stride = 2
+shortcut = "same"
+depths = [1, 2]
+widths = [8, 16]
+expands = [3, 6]
+kernels = [3, 5]
+[head]
+kind = "mobile"
+width = 0
+)";
+
+TEST_F(SupernetRuns, ASpaceWithoutLevels) {
+  std::ofstream(folder + "mine.toml") << kMobileSpace;
+  std::string recipe = whole_recipe();
+  for (const char* key : {"[levels]\nmmacs = [0.3, 0.5, 0.8]\nwindow = 0.1\n", "[banks]\ncapacity = 6\nscore_images = 16\n"}) recipe.erase(recipe.find(key), std::string(key).size());
+  std::ofstream(folder + "mine-recipe.toml") << recipe;
+  ASSERT_TRUE(train::run_training(folder + "mine-recipe.toml", folder + "mine", {"space.name=" + folder + "mine.toml", "step.kind=sandwich"}, tasks()));
+  SupernetEvalRequest eval;
+  eval.runs = {folder + "mine"};
+  eval.members = 2;
+  const auto accuracy = supernet_accuracy(eval);
+  ASSERT_TRUE(accuracy) << accuracy.error().text();
+  EXPECT_EQ(accuracy->table("groups")->rows.size(), 2u);   // the smallest and the largest
+  EXPECT_TRUE(accuracy->table("by_run")->rows.empty());    // a mean over no levels is no 0 %
+  EXPECT_EQ(to_text(*accuracy).find("By run"), std::string::npos);
+  SupernetConflictRequest conflict;
+  conflict.runs = eval.runs;
+  conflict.members = 2;
+  conflict.batches = 1;
+  const auto none = supernet_conflict(conflict);
+  ASSERT_FALSE(none);
+  EXPECT_NE(none.error().hint.find("levels.mmacs"), std::string::npos) << none.error().text();
+  conflict.settings = {"levels.mmacs=[0.2, 0.4]", "levels.window=0.1"};   // what the hint says
+  const auto cosines = supernet_conflict(conflict);
+  ASSERT_TRUE(cosines) << cosines.error().text();
+  EXPECT_EQ(cosines->table("levels")->rows.size(), 1u);    // drawn members; there are no banks
+  EXPECT_EQ(cosines->table("pairs")->rows.size(), 6u);
+  // Runs of other spaces do not compare, which is said before anything is scored: this split does not exist.
+  ASSERT_TRUE(run("demo-run", {"train.steps=1"}));
+  eval.runs.push_back(folder + "demo-run");
+  eval.split = "nowhere";
+  const auto apart = supernet_accuracy(eval);
+  ASSERT_FALSE(apart);
+  EXPECT_NE(apart.error().text().find("another space"), std::string::npos) << apart.error().text();
 }
 
 TEST_F(SupernetRuns, MistakesAreNamed) {

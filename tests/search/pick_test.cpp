@@ -69,6 +69,14 @@ TEST_F(Pick, MembersThatWereNotEvaluatedAreNotPicked) {
   ASSERT_FALSE(none);
   EXPECT_EQ(none.error().code, Code::budget_not_met);
   EXPECT_NE(none.error().hint.find("hone search"), std::string::npos);
+  // Nearest on either side: of an exact amount that all miss from below, the dearest member.
+  const auto above = pick(folder, "macs=2M");
+  ASSERT_FALSE(above);
+  const size_t at = above.error().message.find("takes ");
+  ASSERT_NE(at, std::string::npos) << above.error().text();
+  const double factor = std::stod(above.error().message.substr(at + 6));
+  EXPECT_GT(factor, 0.4);
+  EXPECT_LE(factor, 0.45);   // 900 k of 2 M
 }
 
 TEST_F(Pick, ScoresOfOtherWeightsStayApart) {
@@ -82,6 +90,9 @@ TEST_F(Pick, ScoresOfOtherWeightsStayApart) {
   EXPECT_EQ(picked->header.weights, "after");
   ASSERT_EQ(picked->notes.size(), 1u);
   EXPECT_NE(picked->notes[0].find(old->path), std::string::npos);
+  const auto earlier = pick(folder, "macs<900k", "before");
+  ASSERT_TRUE(earlier);
+  EXPECT_EQ(earlier->header.weights, "before");
   std::ofstream(old->path, std::ios::app) << "damaged\n";
   EXPECT_EQ(pick(folder, "macs<900k").error().code, Code::invalid);
 }

@@ -252,6 +252,36 @@ TEST_F(Search, GoesOnWhereItWasKilled) {
   }
 }
 
+// Training that goes on may leave the best weights and change the banks, of which the first population is made.
+TEST_F(Search, OtherBanksAreAnotherSearch) {
+  const Space s = *open_space("demo");
+  Rng rng(5);
+  const Member optimum = sample(s, rng);
+  SearchOptions o;
+  o.budget = "macs<1M";
+  o.population = 8;
+  o.generations = 1;
+  o.mutations = o.crossovers = 2;
+  const auto draw = Constraint::make(s, "macs<1M");
+  Scorer scorer{s, "w", {planted(s, optimum)}, {draw->draw(rng, 0.95).value()}};
+  const auto first = run_search(scorer, o, folder);
+  ASSERT_TRUE(first) << first.error().text();
+  scorer.bank = {draw->draw(rng, 0.95).value(), draw->draw(rng, 0.95).value()};
+  const auto second = run_search(scorer, o, folder);
+  ASSERT_TRUE(second) << second.error().text();
+  EXPECT_NE(first->path, second->path);
+  EXPECT_EQ(second->found, 0u);
+  EXPECT_EQ(second->entries[1].origin, "bank");
+  // Random search asks no bank.
+  o.method = Method::random;
+  o.evaluations = 5;
+  const auto with = run_search(scorer, o, folder);
+  scorer.bank.clear();
+  const auto without = run_search(scorer, o, folder);
+  ASSERT_TRUE(with && without);
+  EXPECT_EQ(with->path, without->path);
+}
+
 TEST_F(Search, WorkersGiveTheSameArchive) {
   const Space s = open_space("demo").value();
   const CostTable table = CostTable::make(s).value();
@@ -456,6 +486,7 @@ TEST_F(Search, RetestsTheBestAndRanksNobodyAnew) {
   ASSERT_EQ(front->retests.size(), 2u);
   EXPECT_EQ(front->retests[0].index, front->front.front());
   EXPECT_EQ(front->retests[1].index, front->front.back());
+  EXPECT_EQ(to_retest(*front, 1000).size(), front->front.size());   // what a progress bar counts to
   const Fitness fails = [](const Member&) -> Result<methods::MemberScore> { return fail(Code::failed, "no pictures"); };
   EXPECT_FALSE(retest(*front, fails, 1));
 }

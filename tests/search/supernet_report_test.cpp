@@ -124,11 +124,23 @@ TEST_F(SupernetReport, LeavesOutArchivesThatDoNotCompare) {
   fs::last_write_time(folder + "/old.jsonl", fs::file_time_type::clock::now() - std::chrono::hours(1));
   write("new.jsonl", "now");
   std::ofstream(folder + "/broken.jsonl") << "nonsense\n";
-  std::vector<std::string> notes;
-  const auto archives = comparable_archives(folder, notes);
-  ASSERT_EQ(archives.size(), 1u);
-  EXPECT_EQ(archives[0].header.weights, "now");
-  ASSERT_EQ(notes.size(), 2u);
+  const ComparableArchives newest = comparable_archives(folder, "");
+  ASSERT_EQ(newest.files.size(), 1u);
+  EXPECT_EQ(newest.files[0].header.weights, "now");
+  EXPECT_EQ(newest.paths, (std::vector<std::string>{folder + "/new.jsonl"}));
+  EXPECT_EQ(newest.left_out.size(), 2u);
+  EXPECT_TRUE(newest.damaged);
+  // An archive of other weights, laid beside the run's own, does not push them out, however new it is.
+  const ComparableArchives own = comparable_archives(folder, "bef");
+  ASSERT_EQ(own.files.size(), 1u);
+  EXPECT_EQ(own.files[0].header.weights, "before");
+  EXPECT_EQ(own.left_out.size(), 2u);
+  // Where none is of the run's weights, it is said.
+  const ComparableArchives none = comparable_archives(folder, "later");
+  ASSERT_EQ(none.files.size(), 1u);
+  EXPECT_EQ(none.files[0].header.weights, "now");
+  ASSERT_EQ(none.left_out.size(), 3u);
+  EXPECT_NE(none.left_out[1].find("new.jsonl is not of the weights that the run has now"), std::string::npos) << none.left_out[1];
   fs::remove_all(folder);
 }
 

@@ -186,12 +186,13 @@ Result<Network> TrainedSupernet::network(const space::Member& member) {
   return Network{request_.run, std::move(bound.graph), space::to_arch(space(), member, request_.run)};
 }
 
-std::string TrainedSupernet::weights() const { return fmt::format("{}, {} calibration batches", sha256_.substr(0, 16), batches_); }
+std::string TrainedSupernet::weights() const { return fmt::format("{}, {} calibration batches", weights_id(sha256_), batches_); }
 
-std::vector<space::Member> TrainedSupernet::bank() const {
-  const auto trained = sampler();
-  if (!trained) return {};
+Result<std::vector<space::Member>> TrainedSupernet::bank() const {
   std::vector<space::Member> out;
+  const auto trained = sampler();
+  if (!trained && trained.error().code == Code::not_found) return out;   // only the weights were kept
+  if (!trained) return fail(trained.error());
   for (const Bank& bank : trained->banks()) {
     std::vector<BankEntry> entries(bank.entries.begin(), bank.entries.end());
     std::stable_sort(entries.begin(), entries.end(), [](const BankEntry& a, const BankEntry& b) { return a.quality > b.quality; });

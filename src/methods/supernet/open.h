@@ -22,7 +22,7 @@ class TrainedSupernet : public Supernet {
   Result<MemberScore> score(const space::Member& member, const std::string& split) override;
   Result<Network> network(const space::Member& member) override;
   std::string weights() const override;
-  std::vector<space::Member> bank() const override;
+  Result<std::vector<space::Member>> bank() const override;
 
   Store& store() { return *store_; }
   const SupernetOptions& options() const { return options_; }

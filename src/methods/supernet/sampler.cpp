@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "core/units.h"
 #include "data/shuffle.h"
 
 namespace hone::methods {
@@ -29,8 +30,9 @@ Result<Sampler> Sampler::make(space::Space space, SamplerOptions options) {
     s.smallest_.push_back(space::smallest_of_level(s.space_, level));
     if (s.cost(s.smallest_[i]) > level + s.space_.levels.window)
       return fail(Code::usage, fmt::format("the smallest network of level {} costs {}", level, s.cost(s.smallest_[i])), s.space_.name, "it may not cost more than its level");
-    HONE_TRY_ASSIGN(space::Drawer drawer, space::level_drawer(s.space_, *s.costs_, level));
-    s.drawers_.push_back(std::make_shared<const space::Drawer>(std::move(drawer)));
+    auto drawer = space::level_drawer(s.space_, *s.costs_, level);
+    if (!drawer) return fail(drawer.error().code, drawer.error().message, fmt::format("level {}", format_count(level)), drawer.error().hint);
+    s.drawers_.push_back(std::make_shared<const space::Drawer>(std::move(*drawer)));
     Bank bank;
     bank.capacity = static_cast<size_t>(level < s.options_.large_from ? s.options_.small_capacity : s.options_.large_capacity);
     s.banks_.push_back(std::move(bank));
@@ -40,8 +42,7 @@ Result<Sampler> Sampler::make(space::Space space, SamplerOptions options) {
 
 int64_t Sampler::cost(const space::Member& member) const {
   const auto cost = (*costs_)(member);
-  if (!cost) return 0;
-  return space_.counter == space::Counter::elasticvit ? cost->authors_macs : cost->macs;
+  return cost ? counted(space_, *cost) : 0;
 }
 
 space::Member Sampler::candidate(size_t level, Rng& rng) const {
@@ -114,6 +115,7 @@ Status Sampler::load(const std::string& text) {
   const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
   const auto wrong = [](const char* what) { return fail(Code::invalid, what, "banks of the checkpoint"); };
   if (!json.is_object() || !json.contains("level") || !json["level"].is_number_unsigned() || !json.contains("banks") || !json["banks"].is_array()) return wrong("not the sampler's state");
+  if (!options_.levels) return {};   // the space's levels may have been set since; a sandwich has neither walk nor banks
   if (json["banks"].size() != banks_.size()) return wrong("the checkpoint has another number of levels");
   const size_t level = json["level"].get<size_t>();
   if (level >= std::max<size_t>(1, banks_.size())) return wrong("the walk stands at no level");
