@@ -13,7 +13,7 @@ std::string page_style() {
 body{margin:0;background:var(--page);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif}
 main{max-width:1040px;margin:0 auto;padding:28px 20px 48px}
 h1{font-size:26px;line-height:1.25;margin:0;overflow-wrap:anywhere}
-header+.scroll{margin-top:22px}
+header+.scroll,header+.box,.cards+.scroll,.cards+.box{margin-top:22px}
 h2{font-size:18px;margin:36px 0 10px}
 .sub{color:var(--soft);margin:4px 0 0;overflow-wrap:anywhere}
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:22px 0 0;padding:0}
@@ -70,8 +70,8 @@ svg .cell{fill-opacity:.2;stroke:var(--card);stroke-width:2}
 .pictures{overflow-x:auto}
 .pictures h3{font-size:13px;font-weight:500;color:var(--soft);margin:14px 0 6px}.pictures h3:first-child{margin-top:0}
 .strip{display:flex;gap:10px;margin:0 0 10px;padding:0;list-style:none}
-.strip li{flex:none;width:calc(var(--side) + 6px)}
-.strip img,.strip .none{display:block;width:calc(var(--side) + 6px);height:calc(var(--side) + 6px);object-fit:contain;background:#fff;border:3px solid var(--line);border-radius:8px}
+.strip li{flex:0 1 calc(var(--side) + 6px);min-width:64px}
+.strip img,.strip .none{display:block;width:100%;aspect-ratio:1;object-fit:contain;background:#fff;border:3px solid var(--line);border-radius:8px}
 .strip .none{background:var(--track)}
 .strip .hit img{border-color:var(--c2)}.strip .miss img{border-color:var(--c6)}.strip .query img{border-color:var(--ink)}.strip .query{margin-right:14px}
 .strip span{display:block;font-size:12px;line-height:1.35;color:var(--soft);margin-top:4px;overflow-wrap:anywhere}

@@ -15,6 +15,8 @@ namespace hone {
 
 namespace {
 
+constexpr size_t kOneLine = 24;  // letters: what is longer wraps, and its column is kept wide
+
 // data-value and title of a number.
 std::string exact_attributes(const Cell& cell, Unit unit) {
   if (!is_number(cell)) return "";
@@ -73,9 +75,10 @@ std::string table_html(const Table& table) {
   if (table.folded) out += "<details><summary>" + title + "</summary>\n";
   else if (!title.empty()) out += "<h2>" + title + "</h2>\n";
   out += fmt::format("<div class=\"scroll box\" tabindex=\"0\" role=\"region\" aria-label=\"{}\">\n<table>\n<thead><tr>", title);
-  std::vector<bool> numeric(table.columns.size());
+  std::vector<bool> numeric(table.columns.size()), wraps(table.columns.size());
   for (size_t c : shown) {
     numeric[c] = std::any_of(table.rows.begin(), table.rows.end(), [&](const auto& row) { return is_number(row[c]); });
+    wraps[c] = !numeric[c] && std::any_of(table.rows.begin(), table.rows.end(), [&](const auto& row) { return display_width(format_cell(row[c], table.columns[c].unit)) > kOneLine; });
     out += fmt::format("<th scope=\"col\"{}>{}</th>", numeric[c] ? " class=\"n\"" : "", escape_html(table.columns[c].label));
   }
   out += "</tr></thead>\n<tbody>\n";
@@ -83,7 +86,7 @@ std::string table_html(const Table& table) {
     out += "<tr>";
     for (size_t c : shown) {
       const Column& column = table.columns[c];
-      out += fmt::format("<td class=\"{}\"{}>{}", numeric[c] ? "n" : "t", exact_attributes(row[c], column.unit), text_of(format_cell(row[c], column.unit)));
+      out += fmt::format("<td class=\"{}\"{}>{}", numeric[c] ? "n" : wraps[c] ? "t" : "s", exact_attributes(row[c], column.unit), text_of(format_cell(row[c], column.unit)));
       if (column.bar) out += fmt::format("<span class=\"bar\" aria-hidden=\"true\"><i style=\"width:{:.1f}%\"></i></span>", std::clamp(number(row[c]), 0., 1.) * 100);
       out += "</td>";
     }
@@ -117,7 +120,7 @@ std::string to_html(const Report& report) {
   return fmt::format(
       "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
       "<title>{0} \u00B7 hone {1}</title>\n<style>{2}</style>\n</head>\n<body>\n<main>\n<header>\n<h1>{0}</h1>\n<p class=\"sub\">{3}</p>\n</header>\n{4}"
-      "<footer>hone {5} \u00B7 MACs are multiply-adds; FLOPs = 2 x MACs</footer>\n</main>\n</body>\n</html>\n",
+      "<footer>hone {5} \u00B7 MACs are multiply-adds; FLOPs = 2 x MACs where no other way to count is named</footer>\n</main>\n</body>\n</html>\n",
       escape_html(report.title), escape_html(report.command), page_style(), escape_html(report.subtitle), body, HONE_VERSION);
 }
 
