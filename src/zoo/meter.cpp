@@ -177,23 +177,9 @@ std::vector<Arch> published_meter() {
       a.options = {{"text_length", int64_t{40}}, {"vocabulary", int64_t{50265}}};
       out.push_back(std::move(a));
     }
-  // Small ones for experiments on small pictures; no weights are published.
-  for (const Row& r : {Row{"", "pooler", 0, 0}, Row{"-vqa", "vqa", 256, 13}, Row{"-nlvr2", "nlvr2", 256, 2}, Row{"-retrieval", "retrieval_itm", 0, 1}, Row{"-mlm-itm", "mlm_itm", 0, 0}}) {
-    Arch a = out[0];
-    a.name = fmt::format("meter/tiny{}", r.suffix);
-    a.resolution = 64;
-    a.stem = {"patchify", 128, {{"patch", int64_t{8}}}};
-    a.stages = {stage("clip", 3), stage("roberta", 3), stage("co_attention", 4)};
-    for (Stage& s : a.stages) {
-      s.width = 128;
-      s.heads = 4;
-    }
-    a.head.kind = r.head;
-    a.head.width = r.hidden;
-    a.head.classes = r.classes;
-    a.options = {{"text_length", int64_t{24}}, {"vocabulary", int64_t{1024}}, {"text_mask", true}};
-    out.push_back(std::move(a));
-  }
+  Arch small = out[0];
+  small.stages = {stage("clip", 3), stage("roberta", 3), stage("co_attention", 4)};
+  for (Arch& a : small_networks(small, "meter/tiny")) out.push_back(std::move(a));
   return out;
 }
 

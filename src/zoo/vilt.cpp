@@ -185,21 +185,9 @@ std::vector<Arch> published_vilt() {
                  {"text_length", int64_t{40}},   {"vocabulary", int64_t{30522}}};
     out.push_back(std::move(a));
   }
-  // Small ones for experiments on small pictures; no weights are published.
-  for (const Row& r : {Row{"tiny", "pooler", 0, 0}, Row{"tiny-vqa", "vqa", 256, 13}, Row{"tiny-nlvr2", "nlvr2", 256, 2}, Row{"tiny-retrieval", "retrieval_itm", 0, 1}, Row{"tiny-mlm-itm", "mlm_itm", 0, 0}}) {
-    Arch a = out[0];
-    a.name = fmt::format("vilt/{}", r.name);
-    a.resolution = 64;
-    a.stem = {"patchify", 128, {{"patch", int64_t{8}}}};
-    a.stages[0].depth = 6;
-    a.stages[0].width = 128;
-    a.stages[0].heads = 4;
-    a.head.kind = r.head;
-    a.head.width = r.hidden;
-    a.head.classes = r.classes;
-    a.options = {{"text_length", int64_t{24}}, {"vocabulary", int64_t{1024}}, {"text_mask", true}};
-    out.push_back(std::move(a));
-  }
+  Arch small = out[0];
+  small.stages[0].depth = 6;
+  for (Arch& a : small_networks(small, "vilt/tiny")) out.push_back(std::move(a));
   return out;
 }
 

@@ -55,6 +55,30 @@ ValueId bert_feed_forward(Builder& b, ValueId x, int64_t hidden, float eps) {
   return b.layer_norm(b.add(b.linear(y, "dense", width), x), "LayerNorm", eps);
 }
 
+std::vector<Arch> small_networks(const Arch& base, std::string_view name) {
+  struct Row {
+    const char *suffix, *head;
+    int64_t hidden, classes;
+  };
+  std::vector<Arch> out;
+  for (const Row& r : {Row{"", "pooler", 0, 0}, Row{"-vqa", "vqa", 256, 13}, Row{"-nlvr2", "nlvr2", 256, 2}, Row{"-retrieval", "retrieval_itm", 0, 1}, Row{"-mlm-itm", "mlm_itm", 0, 0}}) {
+    Arch a = base;
+    a.name = fmt::format("{}{}", name, r.suffix);
+    a.resolution = 64;
+    a.stem = {"patchify", 128, {{"patch", int64_t{8}}}};
+    for (Stage& s : a.stages) {
+      s.width = 128;
+      s.heads = 4;
+    }
+    a.head.kind = r.head;
+    a.head.width = r.hidden;
+    a.head.classes = r.classes;
+    a.options = {{"text_length", int64_t{24}}, {"vocabulary", int64_t{1024}}, {"text_mask", true}};
+    out.push_back(std::move(a));
+  }
+  return out;
+}
+
 ValueId pooler(Builder& b, ValueId tokens, std::string_view name) {
   if (b.failed()) return 0;
   Builder::Scope scope(b, name);

@@ -30,6 +30,10 @@ ValueId bert_attention(Builder& b, ValueId x, ValueId context, std::string_view 
 // intermediate.dense, GELU, output.dense, added to x, output.LayerNorm.
 ValueId bert_feed_forward(Builder& b, ValueId x, int64_t hidden, float eps);
 
+// `base` as a small network for experiments on small pictures, one for every head; no weights are published. `name` comes before the
+// head's suffix. Depths are the caller's; every stage gets width 128 and four heads.
+std::vector<Arch> small_networks(const Arch& base, std::string_view name);
+
 // tanh(dense(token 0)) of module `name`.
 ValueId pooler(Builder& b, ValueId tokens, std::string_view name);
 // Linear, LayerNorm, GELU, Linear as `name`.0, .1, .3.
