@@ -264,7 +264,7 @@ struct Recipe::State {
       if (!(node = step(node, part))) break;
     }
     if (node) {
-      if (const auto found = as<T>(*node); !found) errors.push_back(error(key, fmt::format("is {}, expected {}", clean_text(kind_of(*node)), expected)));
+      if (const auto found = as<T>(*node); !found) errors.push_back(error(key, fmt::format("is {}, expected {}", clean_text(kind_of(*node)), expected), std::is_same_v<T, std::string> && node->is_number() ? fmt::format("in quotes it is text: '{}=\"{}\"'", key, clean_text(kind_of(*node))) : std::string()));
       else if (Status ok = check(*found); !ok) errors.push_back(error(key, ok.error().message, ok.error().hint));
       else value = *found;
     }
