@@ -6,6 +6,7 @@
 #include "methods/skip/task.h"
 #include "methods/supernet/start.h"
 #include "methods/supernet/task.h"
+#include "train/loop_options.h"
 
 namespace hone::methods {
 
@@ -35,7 +36,10 @@ Result<train::MakeTask> read_supernet(Recipe& recipe, const train::Compute& comp
 }
 
 Result<train::MakeTask> read_skip(Recipe& recipe, const train::Compute& compute) {
-  return [options = read_skip_options(recipe, compute), compute](RunDir& run) -> Result<std::unique_ptr<train::Task>> { return SkipTask::make(options, compute, &run); };
+  SkipOptions options = read_skip_options(recipe, compute);
+  HONE_TRY_ASSIGN(const auto loop, train::read_loop_options(recipe));
+  options.total_steps = [loop](int64_t steps_per_epoch) { return loop->total_steps(steps_per_epoch); };
+  return [options, compute](RunDir& run) -> Result<std::unique_ptr<train::Task>> { return SkipTask::make(options, compute, &run); };
 }
 
 Result<train::MakeTask> read_pretrain(Recipe& recipe, const train::Compute& compute) {

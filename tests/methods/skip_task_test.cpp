@@ -4,6 +4,7 @@
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "rewrite/weights.h"
@@ -340,10 +341,11 @@ TEST(SkipTask, TrainingHoldsNothingOfWhatIsLeftOut) {
   ASSERT_TRUE(metrics) << metrics.error().text();
   o.set = "99";
   EXPECT_EQ(SkipTask::make(o, kCompute, nullptr).error().code, Code::usage);
-  o.set = "";
   o.bandit.skip = 99;
+  o.set = "random";
   EXPECT_EQ(SkipTask::make(o, kCompute, nullptr).error().code, Code::usage);
-  o.bandit.skip = 1;
+  o.set = "";  // how many are drawn does not matter where nothing is
+  EXPECT_TRUE(SkipTask::make(o, kCompute, nullptr));
   o.trainable = {"nothing.*"};
   EXPECT_EQ(SkipTask::make(o, kCompute, nullptr).error().code, Code::usage);
 }
@@ -430,6 +432,39 @@ TEST(SkipTask, QuestionsAboutPictures) {
   o.questions.path = "procedural";
   o.questions.images = 40;
   EXPECT_EQ(SkipTask::make(o, kCompute, nullptr).error().code, Code::usage);  // two pictures, the questions have one
+}
+
+// A search without an event would give a set that nothing speaks for.
+TEST(SkipTask, TheWarmUpEndsBeforeTheSearchDoes) {
+  SkipOptions o = small_search();
+  o.total_steps = [](int64_t steps_per_epoch) { return steps_per_epoch; };
+  EXPECT_TRUE(SkipTask::make(o, kCompute, nullptr));
+  o.warmup = 1;
+  const auto never = SkipTask::make(o, kCompute, nullptr);
+  ASSERT_FALSE(never);
+  EXPECT_EQ(never.error().code, Code::usage);
+  EXPECT_EQ(never.error().where, "skip.warmup");
+  o.method = "drop-one";  // which measures at the end
+  EXPECT_TRUE(SkipTask::make(o, kCompute, nullptr));
+}
+
+// Frozen weights that no file gave are as good as noise, and a person is told; trained ones may be fresh.
+TEST(SkipTask, FrozenWeightsThatWereDrawnAreNamed) {
+  const auto told = [](const SkipOptions& o) {
+    auto task = SkipTask::make(o, kCompute, nullptr);
+    EXPECT_TRUE(task) << (task ? "" : task.error().text());
+    return task && std::ranges::any_of((*task)->notes(), [](const std::string& note) { return note.find("stay as they were drawn") != std::string::npos; });
+  };
+  SkipOptions o = small_search();
+  EXPECT_TRUE(told(o));
+  o.trainable = {"*"};
+  EXPECT_FALSE(told(o));
+}
+
+TEST(SkipTask, QuestionsNeedANetworkThatReadsTexts) {
+  const auto made = SkipTask::make(small_questions("timm/resnet18", 40, 8, 8), kCompute, nullptr);
+  ASSERT_FALSE(made);
+  EXPECT_NE(made.error().text().find("timm/resnet18: reads no texts"), std::string::npos) << made.error().text();
 }
 
 TEST(SkipTask, OtherMethodsChooseOnTheSameSupernet) {

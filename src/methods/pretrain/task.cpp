@@ -50,7 +50,7 @@ Status PretrainTask::open() {
   if (data_.tokenizer->special().mask < 0) return fail(Code::usage, "has no mask token", o_.questions.tokenizer, "masked words need a vocabulary with one");
   HONE_TRY_ASSIGN(Network network, open_network(o_.network));
   if (network.arch) {
-    data_.shape(*network.arch, o_.questions.text_length);
+    HONE_TRY(data_.shape(*network.arch, o_.questions.text_length));
     HONE_TRY_ASSIGN(network.graph, build(*network.arch));
   }
   graph_ = std::move(network.graph);

@@ -180,10 +180,12 @@ Result<const QuestionSet::Split*> QuestionData::named(const std::string& name) c
   return fail(Code::not_found, fmt::format("has no split '{}'", name), set->name, "it has: " + there);
 }
 
-void QuestionData::shape(Arch& arch, int64_t text_length) const {
+Status QuestionData::shape(Arch& arch, int64_t text_length) const {
+  if (arch.family != "vilt" && arch.family != "meter") return fail(Code::usage, fmt::format("reads no texts, which {} needs", set->name), arch.name, "networks of texts and pictures are called vilt/... and meter/...");
   arch.options["vocabulary"] = tokenizer->size();
   arch.options["text_length"] = text_length;
   arch.options["text_mask"] = true;
+  return {};
 }
 
 DataFacts QuestionData::facts(const QuestionTrainOptions& o) const {

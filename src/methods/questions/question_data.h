@@ -47,8 +47,8 @@ struct QuestionData {
   const std::vector<uint32_t>& split(const std::string& name) const { return set->split(name)->questions; }
   // A split by name, "validation" being the one that is validated on. An error lists the names there are.
   Result<const QuestionSet::Split*> named(const std::string& split) const;
-  // What the data decide of a network: length of texts, vocabulary, a mask of padding.
-  void shape(Arch& arch, int64_t text_length) const;
+  // What the data decide of a network: length of texts, vocabulary, a mask of padding. An error where the family reads no texts.
+  Status shape(Arch& arch, int64_t text_length) const;
   DataFacts facts(const QuestionTrainOptions& options) const;
   std::vector<std::string> notes() const;
   // vocab.txt and answers.txt: what ids and labels of the weights mean.

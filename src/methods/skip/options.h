@@ -1,6 +1,7 @@
 // Recipe keys of task skip: [network], [skip], [adapters], [questions] or [data] and [augment], [loss] and [batch_norm]; docs/skipping.md.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,7 @@ struct SkipOptions {
   std::string variant, set, method;
   BanditOptions bandit;
   double warmup = 1;               // epochs; the task turns it into steps
+  std::function<int64_t(int64_t steps_per_epoch)> total_steps;  // of the training, where there is one
   double ramp = 0;                 // epochs
   double held = 0.05;
   int64_t reward_batch = 64, reward_batches = 1, choose_batches = 8;

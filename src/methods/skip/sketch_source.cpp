@@ -23,19 +23,11 @@ class SketchSource final : public ExampleSource {
   SketchSource(const SketchTrainOptions& options, int64_t resolution, SketchPhotoSet set, std::map<std::string, std::vector<uint32_t>> splits, uint64_t seed)
       : o_(options), side_(resolution), seed_(seed), set_(std::move(set)), splits_(std::move(splits)) {}
 
-  void shape(Arch&) const override {}
+  Status shape(Arch&) const override { return {}; }
   Result<Graph> adapt(Graph graph) const override { return embedding_network(std::move(graph), o_.pool); }
-  Bindings bindings(int64_t batch) const override {
-    Bindings b;
-    b.batch = batch;
-    if (side_ > 0) b.inputs[""] = {batch, 3, side_, side_};
-    return b;
-  }
+  Bindings bindings(int64_t batch) const override { return picture_bindings(batch, side_); }
   Status fit(const Graph& g) override {
-    if (g.inputs.size() != 1) return fail(Code::unsupported, fmt::format("has {} inputs, an encoder of pictures has one", g.inputs.size()), g.name);
-    const Shape& in = g.value(g.inputs[0]).type.shape;
-    if (in.size() != 4 || in[1] != 3 || in[2] != in[3]) return fail(Code::unsupported, fmt::format("takes {}, expected square RGB images", to_string(in)), g.name);
-    side_ = in[2];
+    HONE_TRY_ASSIGN(side_, picture_side(g));
     return photos_of("learnt");
   }
   int64_t steps_per_epoch() const override { return static_cast<int64_t>(splits_.at("learnt").size()) / o_.batch; }

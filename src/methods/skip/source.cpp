@@ -18,20 +18,17 @@ class ImageSource final : public ExampleSource {
   ImageSource(train::PictureOptions options, int64_t resolution, train::LabelledSet set, std::vector<int64_t> learnt, std::vector<int64_t> held, uint64_t seed)
       : o_(std::move(options)), resolution_(resolution), seed_(seed), set_(std::move(set)), learnt_(std::move(learnt)), held_(std::move(held)) {}
 
-  void shape(Arch& arch) const override { arch.head.classes = static_cast<int64_t>(set_.classes.size()); }
-  Bindings bindings(int64_t batch) const override {
-    Bindings b;
-    b.batch = batch;
-    if (resolution_ > 0) b.inputs[""] = {batch, 3, resolution_, resolution_};
-    return b;
+  Status shape(Arch& arch) const override {
+    arch.head.classes = static_cast<int64_t>(set_.classes.size());
+    return {};
   }
+  Bindings bindings(int64_t batch) const override { return picture_bindings(batch, resolution_); }
   Status fit(const Graph& g) override {
     const auto classes = static_cast<int64_t>(set_.classes.size());
-    if (g.inputs.size() != 1) return fail(Code::unsupported, fmt::format("has {} inputs, a classifier of images has one", g.inputs.size()), g.name);
-    const Shape &in = g.value(g.inputs[0]).type.shape, &out = g.value(g.outputs[0]).type.shape;
-    if (in.size() != 4 || in[1] != 3 || in[2] != in[3]) return fail(Code::unsupported, fmt::format("takes {}, expected square RGB images", to_string(in)), g.name);
+    HONE_TRY_ASSIGN(const int64_t side, picture_side(g));
+    const Shape& out = g.value(g.outputs[0]).type.shape;
     if (out.size() != 2 || out[1] != classes) return fail(Code::invalid, fmt::format("gives {}, the data have {} classes", to_string(out), classes), g.name);
-    HONE_TRY(train::set_side(o_, static_cast<int>(in[2])));
+    HONE_TRY(train::set_side(o_, static_cast<int>(side)));
     batches_ = std::make_unique<train::TrainingBatches>(set_.train, o_, seed_, learnt_);
     return {};
   }
@@ -100,6 +97,20 @@ Result<std::unique_ptr<ExampleSource>> image_source(train::PictureOptions option
   for (int64_t i = 0; i < all; ++i) places[static_cast<size_t>(i)] = static_cast<int64_t>(order(static_cast<uint64_t>(i)));
   const std::vector<int64_t> away(places.begin(), places.begin() + kept), learnt(places.begin() + kept, places.end());
   return std::unique_ptr<ExampleSource>(std::make_unique<ImageSource>(std::move(options), resolution, std::move(set), learnt, away, seed));
+}
+
+Bindings picture_bindings(int64_t batch, int64_t side) {
+  Bindings b;
+  b.batch = batch;
+  if (side > 0) b.inputs[""] = {batch, 3, side, side};
+  return b;
+}
+
+Result<int64_t> picture_side(const Graph& g) {
+  if (g.inputs.size() != 1) return fail(Code::unsupported, fmt::format("has {} inputs, a network of pictures alone has one", g.inputs.size()), g.name);
+  const Shape& in = g.value(g.inputs[0]).type.shape;
+  if (in.size() != 4 || in[1] != 3 || in[2] != in[3]) return fail(Code::unsupported, fmt::format("takes {}, expected square RGB images", to_string(in)), g.name);
+  return in[2];
 }
 
 at::Tensor logits_of(const at::Tensor& output, const Examples& e) {

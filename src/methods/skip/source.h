@@ -38,8 +38,8 @@ struct Gallery {
 class ExampleSource {
  public:
   virtual ~ExampleSource() = default;
-  // Sets what the data decide: classes, vocabulary, length of texts.
-  virtual void shape(Arch& arch) const = 0;
+  // Sets what the data decide: classes, vocabulary, length of texts. An error where such data are not for this family.
+  virtual Status shape(Arch& arch) const = 0;
   // What the network must become for them: an encoder, where there are no classes. Typed in and out.
   virtual Result<Graph> adapt(Graph graph) const { return graph; }
   virtual Bindings bindings(int64_t batch) const = 0;
@@ -80,6 +80,11 @@ Result<std::unique_ptr<ExampleSource>> image_source(train::PictureOptions option
 
 // Questions about pictures, or captions, for ViLT and METER. `held` is the share of pictures whose texts are kept for rewards.
 Result<std::unique_ptr<ExampleSource>> question_source(const QuestionTrainOptions& options, double held, uint64_t seed);
+// Input N x 3 x side x side; 0: the network's own side.
+Bindings picture_bindings(int64_t batch, int64_t side);
+// Side of a network's one input of square RGB pictures. An error where it has another.
+Result<int64_t> picture_side(const Graph& typed);
+
 // Captions alone: what question_source() gives for them.
 std::unique_ptr<ExampleSource> retrieval_source(const QuestionTrainOptions& options, QuestionData data, uint64_t seed);
 

@@ -79,11 +79,11 @@ Result<std::unique_ptr<SkipTask>> SkipTask::make(const SkipOptions& options, con
 }
 
 Status SkipTask::open() {
-  const std::string name = o_.resolution > 0 ? fmt::format("{}@{}", o_.network, o_.resolution) : o_.network;
-  HONE_TRY_ASSIGN(Network network, open_network(name));
+  name_ = o_.resolution > 0 ? fmt::format("{}@{}", o_.network, o_.resolution) : o_.network;
+  HONE_TRY_ASSIGN(Network network, open_network(name_));
   if (o_.classifier_token && !(network.arch && network.arch->family == "meter")) return fail(Code::usage, "is a token of METER's", "network.classifier_token", "network.name is a meter/... then");
   if (network.arch) {
-    source_->shape(*network.arch);
+    HONE_TRY(source_->shape(*network.arch));
     if (o_.classifier_token) network.arch->options["classifier_token"] = true;
     HONE_TRY_ASSIGN(network.graph, build(*network.arch));
   }
@@ -96,10 +96,10 @@ Status SkipTask::open() {
     const Graph& g = subnets_.base();
     if (g.outputs.size() < 2 || g.value(g.outputs[1]).type.shape != Shape{1, 2}) return fail(Code::usage, "has no second output N x 2 for image-text matching", o_.network, "retrieval networks with one are called -retrieval in the small sizes; or loss.matching = 0");
   }
-  if (o_.bandit.skip > n) return fail(Code::usage, fmt::format("{} of {} modules cannot be skipped", o_.bandit.skip, n), "skip.count", fmt::format("hone skip list {}", o_.network));
+  if (o_.bandit.skip > n && (o_.search || o_.set == "random")) return fail(Code::usage, fmt::format("{} of {} modules cannot be skipped", o_.bandit.skip, n), "skip.count", fmt::format("hone skip list {}", o_.network));
 
   HONE_TRY_ASSIGN(train::Params backbone, train::Params::of(subnets_.base(), compute_.seed));
-  bool token_given = false;
+  std::vector<std::string> given;
   if (!o_.weights.empty()) {
     HONE_TRY_ASSIGN(Start start, start_from(o_.weights, subnets_.base(), backbone, [&](const std::string& file, NamedTensors& tensors) -> Status {
       HONE_TRY(source_->agree(file, tensors));
@@ -107,23 +107,30 @@ Status SkipTask::open() {
       return {};
     }));
     notes_ = std::move(start.notes);
-    token_given = std::ranges::find(start.loaded, "token4classifier") != start.loaded.end();
+    given = std::move(start.loaded);
   }
-  if (!token_given) HONE_TRY(start_classifier_token(backbone, source_->begin_token()));
+  if (std::ranges::find(given, "token4classifier") == given.end()) HONE_TRY(start_classifier_token(backbone, source_->begin_token()));
   if (o_.search) {
-    BanditOptions b = o_.bandit;
-    const auto epoch = static_cast<double>(source_->steps_per_epoch());
-    b.warmup = std::llround(o_.warmup * epoch);
-    b.ramp = std::llround(o_.ramp * epoch);
-    bandit_.emplace(n, b);
+    HONE_TRY(start_bandit(n));
     HONE_TRY_ASSIGN(params_, subnets_.search_store(backbone, compute_.seed));
   } else {
     HONE_TRY_ASSIGN(set_, given_set());
     HONE_TRY_ASSIGN(params_, subnets_.store(backbone, set_, compute_.seed));
   }
-  HONE_TRY(set_trainable());
+  HONE_TRY(set_trainable(given));
   params_.to(compute_.device);
   for (const std::string& note : source_->notes()) notes_.push_back(note);
+  return {};
+}
+
+Status SkipTask::start_bandit(int64_t candidates) {
+  BanditOptions b = o_.bandit;
+  const int64_t epoch = source_->steps_per_epoch(), total = o_.total_steps ? o_.total_steps(epoch) : INT64_MAX;
+  b.warmup = std::llround(o_.warmup * static_cast<double>(epoch));
+  b.ramp = std::llround(o_.ramp * static_cast<double>(epoch));
+  if (o_.method == "bandit" && b.warmup >= total)
+    return fail(Code::usage, fmt::format("{} epochs are {} steps, and the search has {}: no sets would be compared", o_.warmup, b.warmup, total), "skip.warmup", "raise train.epochs or train.steps, or lower the warm-up");
+  bandit_.emplace(candidates, b);
   return {};
 }
 
@@ -144,7 +151,7 @@ Result<SkipNumbers> SkipTask::given_set() {
   return place_skip_set(file, subnets_.candidates(), o_.network);
 }
 
-Status SkipTask::set_trainable() {
+Status SkipTask::set_trainable(const std::vector<std::string>& given) {
   params_.set_trainable("*", false);
   std::vector<std::string> patterns = o_.trainable, never;
   if (patterns.empty()) {
@@ -171,6 +178,16 @@ Status SkipTask::set_trainable() {
   }
   if (trained == 0) return fail(Code::usage, "nothing is trained", "skip.trainable");
   notes_.push_back(fmt::format("{} of {} parameters are trained", trained, all));
+  // What is frozen should be pre-trained: neither drawn here nor left at its start.
+  const std::set<std::string> loaded(given.begin(), given.end());
+  std::vector<std::string> drawn;
+  const Graph& base = subnets_.base();
+  for (ValueId v : base.state()) {
+    const auto* entry = params_.find(base.value(v).name);
+    if (entry && !entry->buffer && !entry->trainable && !base.value(v).data && !loaded.contains(entry->name)) drawn.push_back(entry->name);
+  }
+  if (!drawn.empty())
+    notes_.push_back(fmt::format("{} frozen tensors come from no weights and stay as they were drawn ({}{}): give network.weights, or train them by skip.trainable", drawn.size(), drawn[0], drawn.size() > 1 ? ", ..." : ""));
   return {};
 }
 
@@ -319,7 +336,7 @@ Result<SkipSet> SkipTask::chosen(const train::Params& params) {
   const auto& candidates = subnets_.candidates();
   const auto n = static_cast<int64_t>(candidates.size());
   SkipSet out;
-  out.network = o_.network;
+  out.network = name_;
   out.identity = candidates_identity(candidates);
   out.variant = o_.variant;
   out.adapters = o_.adapters;

@@ -63,8 +63,10 @@ class SkipTask final : public train::Task {
  private:
   SkipTask() = default;
   Status open();
+  Status start_bandit(int64_t candidates);
   Result<SkipNumbers> given_set();
-  Status set_trainable();
+  // `given`: tensors that weights gave.
+  Status set_trainable(const std::vector<std::string>& given);
   // Once a step: the policy that its micro-batches draw by, and its event.
   Status begin(int64_t step, int64_t micros);
   Result<SkipAnswers> retrieve(const train::Params& params, const SkipNumbers& set, const Gallery& gallery);
@@ -78,6 +80,7 @@ class SkipTask final : public train::Task {
   std::unique_ptr<ExampleSource> source_;
   Subnets subnets_;
   train::Params params_;
+  std::string name_;                        // of the network, at the resolution of this run
   std::optional<Bandit> bandit_, policy_;   // policy: the bandit as it was when the step began
   int64_t begun_ = -1, events_ = 0;
   std::vector<SkipEvent> history_;
