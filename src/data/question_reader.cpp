@@ -1,6 +1,7 @@
 #include "data/question_reader.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -120,9 +121,9 @@ std::optional<uint32_t> Reader::picture(const std::string& folder, const std::st
   }
   // Names come out of a file: nothing above the folder is opened.
   if (!check_relative(file) || !listed_[parent].contains(name)) {
-    ++missing_;
     searched_.insert(parent);
-    note("missing image", full);
+    if (missing_.insert(full).second) note("missing image", full);
+    else ++std::ranges::find(set_.notes, "missing image", &DataNote::kind)->count;  // each picture is named once
     return std::nullopt;
   }
   const auto index = static_cast<uint32_t>(set_.images.size());
@@ -162,7 +163,7 @@ std::vector<uint32_t>& Reader::split(const std::string& name) {
 Status Reader::finish() {
   std::erase_if(set_.splits, [](const auto& s) { return s.questions.empty(); });
   if (set_.kinds.empty()) set_.kinds = {""};
-  if (set_.images.empty() && missing_ > 0) return fail(Code::not_found, fmt::format("none of the {} pictures is there", missing_), *searched_.begin(), "say where the pictures are: --images DIR");
+  if (set_.images.empty() && !missing_.empty()) return fail(Code::not_found, fmt::format("none of the {} pictures is there", missing_.size()), fmt::format("{}", fmt::join(searched_, ", ")), "say where the pictures are: --images DIR");
   if (set_.questions.empty()) return fail(Code::invalid, "holds no questions that can be used", path_);
   if (options_.strict && !set_.notes.empty()) return fail(Code::invalid, fmt::format("{} x {}: {}", set_.notes[0].count, set_.notes[0].kind, fmt::join(set_.notes[0].examples, "; ")), path_);
   set_.checksum = checksum_of(set_);

@@ -63,7 +63,7 @@ class Reader {
   std::unordered_set<std::string> ids_;
   std::map<std::string, uint16_t> kinds_;
   std::set<std::string> searched_;
-  int64_t missing_ = 0;
+  std::set<std::string> missing_;
 };
 
 Status read_vqa(Reader& reader);

@@ -29,15 +29,18 @@ TEST(Questions, ShowsASetOnDiskAndWhatIsWrong) {
   const std::string dir = scratch_folder();
   std::filesystem::create_directories(dir + "/train/images");
   std::ofstream(dir + "/answers.txt") << "circle\nyes\nno\n";
-  std::ofstream(dir + "/train/questions.json") << R"([["what shape is it?", "circle", 0], ["is it red?", "yes", 0], ["is it?", "no", 4]])";
-  EXPECT_EQ(hone("data questions " + dir).exit, 1) << "no picture at all";
+  std::ofstream(dir + "/train/questions.json") << R"([["what shape is it?", "circle", 0], ["is it red?", "yes", 0], ["is it?", "no", 4], ["is it not?", "yes", 4]])";
+  const Ran nothing = hone("data questions " + dir);
+  EXPECT_EQ(nothing.exit, 1);
+  EXPECT_NE(nothing.err.find(dir + "/train/images: none of the 2 pictures is there"), std::string::npos) << nothing.err;
   std::ofstream(dir + "/train/images/0.png") << "no picture";
   const Ran ran = hone("data questions " + dir + " --decode --json");
   ASSERT_EQ(ran.exit, 0) << ran.err;
   const Json notes = Json::parse(ran.out)["notes"];
   ASSERT_EQ(notes.size(), 2u);
   EXPECT_EQ(notes[0]["kind"], "missing image");
-  EXPECT_EQ(notes[0]["examples"][0], dir + "/train/images/4.png");
+  EXPECT_EQ(notes[0]["count"], 2) << "questions";
+  EXPECT_EQ(notes[0]["examples"], Json::array({dir + "/train/images/4.png"})) << "a picture is named once";
   EXPECT_EQ(notes[1]["kind"], "unreadable image");
   EXPECT_EQ(hone("data questions " + dir + " --strict").exit, 1);
   // Labels in another order than a head's.
