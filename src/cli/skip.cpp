@@ -1,5 +1,6 @@
 // hone skip list, hone skip apply: the modules of a network that can be left out, and the network without some of them.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <memory>
@@ -76,7 +77,7 @@ Result<Outcome> list(Options& o, const TextStyle& style) {
   Report report;
   report.command = "skip list";
   report.title = network.name;
-  report.subtitle = fmt::format("{} modules that can be skipped", candidates.size());
+  report.subtitle = fmt::format("{} {} that can be skipped", candidates.size(), candidates.size() == 1 ? "module" : "modules");
   report.parts.push_back(Facts{"", "", {{"network", "", network.name}}, false, kJson});
   Table table{"candidates", "Candidates", {{"index", "index"}, {"module", "module"}, {"macs", "MACs", Unit::count}, {"params", "parameters", Unit::count}, {"shape", "shape", Unit::shape}}, {}};
   if (times) {
@@ -90,7 +91,7 @@ Result<Outcome> list(Options& o, const TextStyle& style) {
   }
   report.parts.push_back(std::move(table));
   if (times) {
-    report.parts.push_back(Facts{"time", "", {{"ms", "whole network", times->whole, Unit::milliseconds}}});
+    report.parts.push_back(Facts{"time", "Time", {{"ms", "whole network", times->whole, Unit::milliseconds}}});
     report.parts.push_back(times->machine);
     if (times->load) report.parts.push_back(*times->load);
   }
@@ -147,7 +148,8 @@ Result<Outcome> apply(Options& o, const TextStyle& style) {
   if (o.set.ends_with(".json")) {
     HONE_TRY_ASSIGN(from, read_skip_set(o.set));
     adapters = from->adapters;
-    if (!o.variant.empty() && o.variant != from->variant) return fail(Code::usage, fmt::format("the set's variant is '{}'", from->variant), o.set, "leave --variant out");
+    const auto named = [](const std::string& variant) { return variant.empty() ? std::string("fusion") : variant; };
+    if (!o.variant.empty() && o.variant != named(from->variant)) return fail(Code::usage, fmt::format("the set's variant is {}", named(from->variant)), o.set, "leave --variant out");
     o.variant = from->variant;
   }
   HONE_TRY(read_adapters(o, adapters));
@@ -173,7 +175,9 @@ Result<Outcome> apply(Options& o, const TextStyle& style) {
   report.command = "skip apply";
   report.title = network.name;
   report.subtitle = fmt::format("without {} of {} modules, kept ones with {}, skipped ones become {}", set.size(), candidates.size(), adapters.keep == Keep::none ? "nothing" : fmt::format("{} adapters", name(adapters.keep)), adapters.replace == Replace::identity ? "their input" : adapters.replace == Replace::adapter ? "an adapter" : "a propagation adapter");
-  report.parts.push_back(Facts{"", "", {{"network", "", network.name}, {"set", "", set}}, false, kJson});
+  std::vector<std::string> modules;
+  for (int64_t i : set) modules.push_back(candidates[static_cast<size_t>(i)].module);
+  report.parts.push_back(Facts{"", "", {{"network", "", network.name}, {"variant", "", o.variant}, {"set", "", set}, {"modules", "", modules}}, false, kJson});
   report.parts.push_back(Facts{"adapters", "", {{"keep", "", std::string(name(adapters.keep))}, {"replace", "", std::string(name(adapters.replace))},
                                                 {"params", "", updated(skipped, true)}, {"params_without_norms", "", updated(skipped, false)}}, false, kJson});
   for (const auto& [key, c] : {std::pair{"before", before}, {"after", after}, {"difference", difference}}) {
@@ -188,6 +192,7 @@ Result<Outcome> apply(Options& o, const TextStyle& style) {
   if (const int64_t n = updated(skipped, true)) table.rows.push_back({"of them in adapters", int64_t{0}, n, n});
   if (o.convention) table.rows.push_back({"FLOPs, " + *o.convention, before.flops, after.flops, difference.flops});
   report.parts.push_back(std::move(table));
+  if (!modules.empty()) report.parts.push_back(Note{Note::Level::info, fmt::format("left out: {}", fmt::join(modules, ", "))});
   report.parts.push_back(Note{Note::Level::info, fmt::format("{:+.2f} % {}", percent, o.convention ? "in convention " + *o.convention : "MACs")});
 
   HONE_TRY_ASSIGN(Outcome outcome, present(report, o.output, style));
@@ -229,7 +234,7 @@ Command skip_apply_command() {
   c.summary = "A network without some of its modules, and what that saves";
   c.about = "Kept candidates get small adapters, skipped ones an adapter in their place, or nothing; docs/skipping.md says what each kind is.";
   add_common(c, *o);
-  c.options.push_back({"--set", "LIST|FILE", &o->set, "numbers of skip list, as in 2,4,8,9, or a skip-set file (.json)"});
+  c.options.push_back({"--set", "LIST|FILE", &o->set, "what is left out: numbers of skip list, as in 2,4,8,9, or a skip-set file (.json); nothing unless told"});
   c.options.push_back({"--adapters", "KIND", &o->adapters, "of kept candidates, das unless told; identity: none there and nothing in place of skipped ones",
                        {"das", "houlsby", "scaled", "lora", "linear", "before", "prompt", "deep-prompt", "none", "identity"}});
   c.options.push_back({"--replace", "KIND", &o->replace, "in place of skipped candidates, adapter unless told", {"adapter", "identity", "propagate"}});

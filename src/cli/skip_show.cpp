@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "cli/commands.h"
+#include "retrieval/trained.h"
 #include "rewrite/skip_set.h"
 #include "run/format.h"
 #include "zoo/catalog.h"
@@ -21,33 +22,36 @@ struct Options {
 
 Result<Outcome> show(Options& o, const TextStyle& style) {
   std::error_code ec;
-  const std::string path = std::filesystem::is_directory(o.set, ec) ? o.set + "/skip_set.json" : o.set;
+  const bool run = std::filesystem::is_directory(o.set, ec);
+  const std::string path = run ? o.set + "/skip_set.json" : o.set;
+  if (run && !std::filesystem::exists(path, ec)) return fail(Code::not_found, "holds no skip_set.json", o.set, "a search's run directory, after its first validation, or a skip-set file");
   HONE_TRY_ASSIGN(const SkipSet set, read_skip_set(path));
   // Names and costs of all candidates, where the network can be opened from here and is still the one.
   std::vector<SkipCandidate> candidates;
-  if (auto network = open_network(set.network))
+  if (auto network = open_network(run ? located(set.network, o.set) : set.network))
     if (auto found = skip_candidates(network->graph, set.variant); found && candidates_identity(*found) == set.identity) candidates = std::move(*found);
   const auto module = [&](size_t i) { return i < candidates.size() ? candidates[i].module : fmt::format("candidate {}", i); };
 
   Report report;
   report.command = "skip show";
   report.title = set.network;
-  report.subtitle = fmt::format("{} {} left out, chosen by {}, {} events", set.set.size(), set.set.size() == 1 ? "module" : "modules", set.method, set.history.size());
+  report.subtitle = set.set.empty() ? "no module left out" : fmt::format("{} {} left out, {}", set.set.size(), set.set.size() == 1 ? "module" : "modules", set.method == "given" ? "as given" : "chosen by " + set.method);
+  if (!set.history.empty()) report.subtitle += fmt::format(", {} events", set.history.size());
   report.parts.push_back(Facts{"", "", {{"network", "", set.network}, {"method", "", set.method}, {"set", "", set.set}, {"seed", "", static_cast<int64_t>(set.seed)},
                                         {"events", "", static_cast<int64_t>(set.history.size())}}, false, kJson});
-  Table table{"modules", "Modules", {{"index", "index"}, {"module", "module"}, {"left_out", "left out"}, {"score", "score"}, {"macs", "MACs", Unit::count}}, {}};
+  Table table{"modules", "Modules", {{"index", "index"}, {"module", "module"}, {"left_out", "left out", Unit::none, false, kText | kJson | kCsv}, {"state", "", Unit::none, false, kHtml}, {"score", "score"}, {"macs", "MACs", Unit::count}}, {}};
   const size_t n = std::max(set.scores.size(), candidates.size());
   for (size_t i = 0; i < n; ++i) {
     const bool out = std::find(set.set.begin(), set.set.end(), static_cast<int64_t>(i)) != set.set.end();
-    table.rows.push_back({static_cast<int64_t>(i), module(i), std::string(out ? "yes" : "no"), i < set.scores.size() ? Cell{set.scores[i]} : Cell{}, i < candidates.size() ? Cell{candidates[i].macs} : Cell{}});
+    table.rows.push_back({static_cast<int64_t>(i), module(i), std::string(out ? "yes" : "no"), std::string(out ? "left out" : "kept"), i < set.scores.size() ? Cell{set.scores[i]} : Cell{}, i < candidates.size() ? Cell{candidates[i].macs} : Cell{}});
   }
   if (n == 0)
-    for (size_t i = 0; i < set.set.size(); ++i) table.rows.push_back({set.set[i], set.modules[i], std::string("yes"), Cell{}, Cell{}});
+    for (size_t i = 0; i < set.set.size(); ++i) table.rows.push_back({set.set[i], set.modules[i], std::string("yes"), std::string("left out"), Cell{}, Cell{}});
   report.parts.push_back(std::move(table));
   if (set.history.size() > 1)
     report.parts.push_back(Chart{.kind = Chart::Kind::curves, .title = "Redundancy scores", .caption = "The modules with the largest scores are left out.", .table = "scores", .group = "module", .x = "step", .y = "score"});
   if (!candidates.empty() && !set.scores.empty())
-    report.parts.push_back(Chart{.kind = Chart::Kind::scatter, .title = "Score and cost", .caption = "Modules that were chosen are coloured apart.", .table = "modules", .label = "module", .group = "left_out", .x = "macs", .y = "score"});
+    report.parts.push_back(Chart{.kind = Chart::Kind::scatter, .title = "Score and cost", .caption = "Each module's score at the end, and what it costs.", .table = "modules", .label = "module", .group = "state", .x = "macs", .y = "score"});
   if (set.history.size() > 1) {
     Table curve{"scores", "Scores", {{"step", "step"}, {"module", "module"}, {"score", "score"}}, {}, true, kJson | kHtml};
     for (const SkipEvent& e : set.history)
