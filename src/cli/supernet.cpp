@@ -31,6 +31,18 @@ void add_opening(Command& c, O& o) {
   c.options.push_back({"--threads", "N", &o.threads, "of libtorch, 1 unless told"});
 }
 
+// What eval and conflict ask in the same words.
+template <class Request>
+Result<Request> request_of(const Options& o) {
+  for (const auto& [value, name] : {std::pair{&o.members, "--members"}, std::pair{&o.images, "--images"}, std::pair{&o.batches, "--batches"}, std::pair{&o.calibration, "--calibration"}, std::pair{&o.threads, "--threads"}}) HONE_TRY(positive(*value, name));
+  Request r;
+  r.runs = o.runs;
+  r.settings = o.settings;
+  r.threads = static_cast<int>(o.threads.value_or(1));
+  r.members = o.members.value_or(r.members);
+  return r;
+}
+
 void add_common(Command& c, Options& o) {
   c.arguments = {{"RUN", &o.runs, "run directories of supernets of one space"}};
   add_opening(c, o);
@@ -53,17 +65,12 @@ Command supernet_eval_command() {
   add_output(c, o->output, true, true);
   c.examples = {{"hone supernet eval runs/walk-0 runs/walk-1 runs/uniform-0 runs/uniform-1 --html accuracy.html", "two methods, two seeds each"}};
   c.run = [o](const TextStyle& style) -> Result<Outcome> {
-    for (const auto& [value, name] : {std::pair{&o->members, "--members"}, std::pair{&o->images, "--images"}, std::pair{&o->calibration, "--calibration"}, std::pair{&o->threads, "--threads"}}) HONE_TRY(positive(*value, name));
-    methods::SupernetEvalRequest r;
-    r.runs = o->runs;
+    HONE_TRY_ASSIGN(auto r, request_of<methods::SupernetEvalRequest>(*o));
     if (o->members && !o->archs.empty()) return fail(Code::usage, "draws members, and --arch names them", "--members", "take one of them");
-    r.members = o->members.value_or(20);
     r.archs = o->archs;
     r.split = o->split;
     r.images = o->images.value_or(0);
     r.calibration_batches = o->calibration.value_or(-1);
-    r.threads = static_cast<int>(o->threads.value_or(1));
-    r.settings = o->settings;
     HONE_TRY_ASSIGN(const Report report, ask_plugin<methods::SupernetEval>("hone_train", "hone_supernet_eval", r));
     return present(report, o->output, style);
   };
@@ -160,13 +167,8 @@ Command supernet_conflict_command() {
   add_output(c, o->output, true, true);
   c.examples = {{"hone supernet conflict runs/both-0 --html conflict.html", "by difference of cost, by bank, by stage"}};
   c.run = [o](const TextStyle& style) -> Result<Outcome> {
-    for (const auto& [value, name] : {std::pair{&o->members, "--members"}, std::pair{&o->batches, "--batches"}, std::pair{&o->threads, "--threads"}}) HONE_TRY(positive(*value, name));
-    methods::SupernetConflictRequest r;
-    r.runs = o->runs;
-    r.members = o->members.value_or(4);
-    r.batches = o->batches.value_or(2);
-    r.threads = static_cast<int>(o->threads.value_or(1));
-    r.settings = o->settings;
+    HONE_TRY_ASSIGN(auto r, request_of<methods::SupernetConflictRequest>(*o));
+    r.batches = o->batches.value_or(r.batches);
     HONE_TRY_ASSIGN(const Report report, ask_plugin<methods::SupernetConflict>("hone_train", "hone_supernet_conflict", r));
     return present(report, o->output, style);
   };

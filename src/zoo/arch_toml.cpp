@@ -4,12 +4,12 @@
 #include <fmt/ranges.h>
 
 #include <cmath>
-#include <sstream>
 #include <toml++/toml.h>
 #include <type_traits>
 
 #include "core/nearest.h"
 #include "zoo/arch.h"
+#include "zoo/toml_reader.h"
 
 namespace hone {
 namespace {
@@ -112,32 +112,13 @@ std::string inline_table(const S& s) {
 
 // ---- parsing --------------------------------------------------------------------------------------------------------
 
-struct Parser {
-  std::string source;
+struct Parser : TomlReader {
+  using TomlReader::read;
 
-  std::string at(const toml::node& n) const {
-    return fmt::format("{}:{}:{}", source, n.source().begin.line, n.source().begin.column);
-  }
-  tl::unexpected<Error> wrong(const toml::node& n, const std::string& path, const char* expected) const {
-    std::ostringstream found;
-    found << n.type();
-    return fail(Code::invalid, fmt::format("{}: expected {}, found {}", path, expected, found.str()), at(n));
-  }
-
-  Status read(const toml::node& n, const std::string& path, int64_t& out) const {
-    if (!n.is_integer()) return wrong(n, path, "an integer");
-    out = n.as_integer()->get();
-    return {};
-  }
   Status read(const toml::node& n, const std::string& path, double& out) const {
     if (!n.is_number()) return wrong(n, path, "a number");
     out = n.is_integer() ? static_cast<double>(n.as_integer()->get()) : n.as_floating_point()->get();
     if (!std::isfinite(out)) return fail(Code::invalid, path + ": expected a finite number", at(n));
-    return {};
-  }
-  Status read(const toml::node& n, const std::string& path, std::string& out) const {
-    if (!n.is_string()) return wrong(n, path, "a string");
-    out = n.as_string()->get();
     return {};
   }
   Status read(const toml::node& n, const std::string& path, std::vector<int64_t>& out) const {

@@ -9,6 +9,7 @@
 
 #include "core/nearest.h"
 #include "zoo/space.h"
+#include "zoo/toml_reader.h"
 
 namespace hone::space {
 
@@ -112,36 +113,9 @@ struct Printer {
 
 // ---- parsing --------------------------------------------------------------------------------------------------------
 
-struct Parser {
-  const std::string& source;
+struct Parser : TomlReader {
+  using TomlReader::read;
 
-  std::string at(const toml::node& n) const { return fmt::format("{}:{}:{}", source, n.source().begin.line, n.source().begin.column); }
-  tl::unexpected<Error> wrong(const toml::node& n, const std::string& path, const std::string& expected, std::string hint = {}) const {
-    std::ostringstream found;
-    if (n.is_string())
-      found << '"' << n.as_string()->get() << '"';
-    else if (n.is_integer())
-      found << n.as_integer()->get();
-    else
-      found << n.type();
-    return fail(Code::invalid, fmt::format("{}: expected {}, found {}", path, expected, found.str()), at(n), std::move(hint));
-  }
-
-  Status read(const toml::node& n, const std::string& path, int64_t& out) const {
-    if (!n.is_integer()) return wrong(n, path, "an integer");
-    out = n.as_integer()->get();
-    return {};
-  }
-  Status read(const toml::node& n, const std::string& path, bool& out) const {
-    if (!n.is_boolean()) return wrong(n, path, "true or false");
-    out = n.as_boolean()->get();
-    return {};
-  }
-  Status read(const toml::node& n, const std::string& path, std::string& out) const {
-    if (!n.is_string()) return wrong(n, path, "a string");
-    out = n.as_string()->get();
-    return {};
-  }
   Status read(const toml::node& n, const std::string& path, std::vector<int64_t>& out) const {
     if (!n.is_array()) return wrong(n, path, "a list of integers");
     for (const toml::node& item : *n.as_array()) {
@@ -283,7 +257,7 @@ Result<Space> parse_space(const std::string& toml, const std::string& source) {
   }
   try {
     const toml::table root = toml::parse(std::string_view(toml));
-    return Parser{source}.space(root);
+    return Parser{{source}}.space(root);
   } catch (const toml::parse_error& e) {
     return fail(Code::invalid, std::string(e.description()), fmt::format("{}:{}:{}", source, e.source().begin.line, e.source().begin.column));
   }

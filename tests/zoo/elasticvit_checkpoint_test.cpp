@@ -23,50 +23,17 @@ Tensor filled(const Shape& shape, Rng& rng) {
   return Tensor{DType::f32, shape, Bytes::copy(values.data(), values.size() * sizeof(float)), {}};
 }
 
-// A space with the stages' roles of the published one, small: two convolutional stages and two transformer stages behind the stem.
+// A space with the stages' roles of the published one, small: two convolutional stages and a transformer stage behind the stem.
 Space small() {
-  return *parse_space(R"(
-name = "small"
-resolutions = [32, 64]
-classes = 7
-[[stages]]
-name = "stem"
-block = "mobile"
-stride = 1
-depths = [1, 2]
-widths = [8, 16]
-expands = [1]
-kernels = [3, 5]
-[[stages]]
-name = "C1"
-block = "mobile"
-stride = 2
-depths = [1, 2]
-widths = [16, 24]
-expands = [2, 3]
-kernels = [3, 5]
-[[stages]]
-name = "C2"
-block = "mobile"
-stride = 2
-squeeze_excite = true
-depths = [1, 2]
-widths = [16, 24, 32]
-expands = [2, 3]
-kernels = [3, 5]
-[[stages]]
-name = "T1"
-block = "transformer"
-stride = 2
-squeeze_excite = true
-depths = [1, 2]
-widths = [32, 48, 64]
-mlps = [2, 3]
-values = [2, 3]
-[head]
-kind = "mb_pool"
-width = 40
-)", "small");
+  Space s = *open_space("small-vit");
+  s.resolutions = {32, 64};
+  s.classes = 7;
+  s.stem_stride = 2;
+  s.head_expand = 6;
+  s.head_width = 40;
+  s.levels = {};
+  s.stages.resize(4);
+  return s;
 }
 
 struct Checkpoint {
