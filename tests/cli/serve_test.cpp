@@ -17,7 +17,7 @@ TEST(Serve, ServesUntilItIsToldToEnd) {
   const Ran ran = shell(
       "mkdir -p runs/a && echo 'seed = 1' > runs/a/recipe.toml && echo '{\"step\":7,\"kind\":\"train\",\"loss\":0.5}' > runs/a/events.jsonl\n"
       "hone serve --runs runs --port 0 --json > address 2> log & server=$!\n"
-      "for i in $(seq 200); do [ -s address ] && break; sleep 0.05; done\n"
+      "while [ ! -s address ]; do kill -0 $server || exit 3; sleep 0.05; done\n"
       "url=$(sed 's/.*\"url\":\"//; s/\".*//' address); port=${url##*:}; port=${port%/}\n"
       "ask() { exec 3<>/dev/tcp/127.0.0.1/$port; printf 'GET %s HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n' \"$1\" >&3; cat <&3; }\n"
       "ask /api/v1/runs > runs.txt; ask / > page.txt; ask /api/v1/photos/0 > photo.txt; ask /nowhere > nowhere.txt\n"
@@ -36,7 +36,7 @@ TEST(Serve, SecondServerOnAPortIsTold) {
   if (!built_with_server()) GTEST_SKIP() << "built without cpp-httplib";
   const Ran ran = shell(
       "mkdir runs; hone serve --runs runs --port 0 > address & server=$!\n"
-      "for i in $(seq 200); do [ -s address ] && break; sleep 0.05; done\n"
+      "while [ ! -s address ]; do kill -0 $server || exit 3; sleep 0.05; done\n"
       "port=$(grep -o '[0-9]*/$' address); hone serve --runs runs --port ${port%/}; echo exit $?; kill $server; wait $server");
   EXPECT_NE(ran.out.find("exit 1"), std::string::npos);
   EXPECT_NE(ran.err.find("cannot listen on 127.0.0.1"), std::string::npos) << ran.err;

@@ -8,13 +8,42 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <condition_variable>
 #include <cstdlib>
+#include <mutex>
 #include <string>
 #include <thread>
 
 #include "serve/http_server.h"
 
 namespace hone::test {
+
+// Where a handler waits until the test has seen what it waited for: no test depends on how long something takes.
+class Gate {
+ public:
+  void pass() {
+    std::unique_lock lock(mutex_);
+    ++came_;
+    changed_.notify_all();
+    changed_.wait(lock, [&] { return open_; });
+  }
+  // Until so many have come to it.
+  void await(int many) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return came_ >= many; });
+  }
+  void open() {
+    const std::lock_guard lock(mutex_);
+    open_ = true;
+    changed_.notify_all();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int came_ = 0;
+  bool open_ = false;
+};
 
 struct Reply {
   int status = 0;       // 0: the connection ended without a response

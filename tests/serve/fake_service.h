@@ -3,9 +3,8 @@
 #pragma once
 
 #include <atomic>
-#include <chrono>
 #include <cmath>
-#include <thread>
+#include <functional>
 
 #include "serve/service.h"
 
@@ -13,12 +12,13 @@ namespace hone::test {
 
 class FakeService final : public QueryService {
  public:
-  explicit FakeService(int slow_ms = 0) : slow_ms_(slow_ms) {
+  // `before` is called before every answer.
+  explicit FakeService(std::function<void()> before = {}) : before_(std::move(before)) {
     facts_ = {"runs/fake", "tiny", "none", "exact", "tiny at 64", "f00d", {32, 64}, {1000, 4000}, true, 10, 4};
   }
   const GalleryFacts& facts() const override { return facts_; }
   Result<Answer> ask(const Sketch& sketch, const Ask& ask) override {
-    if (slow_ms_) std::this_thread::sleep_for(std::chrono::milliseconds(slow_ms_));
+    if (before_) before_();
     if (ask.canvas != 0 && ask.canvas != 32 && ask.canvas != 64) return fail(Code::usage, "the run has no such canvas");
     Answer a;
     a.canvas = ask.canvas ? ask.canvas : 32;
@@ -47,12 +47,12 @@ class FakeService final : public QueryService {
 
  private:
   GalleryFacts facts_;
-  int slow_ms_;
+  std::function<void()> before_;
 };
 
-inline std::vector<std::unique_ptr<QueryService>> fake_workers(int count = 2, int slow_ms = 0) {
+inline std::vector<std::unique_ptr<QueryService>> fake_workers(int count = 2, const std::function<void()>& before = {}) {
   std::vector<std::unique_ptr<QueryService>> out;
-  for (int i = 0; i < count; ++i) out.push_back(std::make_unique<FakeService>(slow_ms));
+  for (int i = 0; i < count; ++i) out.push_back(std::make_unique<FakeService>(before));
   return out;
 }
 

@@ -14,6 +14,7 @@ namespace {
 
 using test::ask;
 using test::Client;
+using test::Gate;
 using test::get;
 using test::post;
 using test::RunningServer;
@@ -23,7 +24,6 @@ HttpResponse echo(const HttpRequest& r) {
   out.type = "text/plain";
   out.body = r.method + " " + r.path + " " + r.body;
   if (r.path == "/throw") throw std::runtime_error("thrown");
-  if (r.path == "/slow") std::this_thread::sleep_for(std::chrono::milliseconds(300));
   if (r.path == "/large") out.body = std::string(32 << 20, 'x');
   if (r.path == "/stream")
     out.stream = [](EventSink& sink) {
@@ -157,20 +157,17 @@ TEST(HttpServer, ClientsThatDoNotReadAreDropped) {
 TEST(HttpServer, MoreConnectionsThanPlacesWaitAndThenAreRefused) {
   HttpLimits l;
   l.connections = 2, l.waiting = 2;
-  RunningServer s(echo, l);
+  Gate gate;
+  RunningServer s([&](const HttpRequest& r) { return gate.pass(), echo(r); }, l);
   std::vector<std::unique_ptr<Client>> clients;
   for (int i = 0; i < 8; ++i) {
     clients.push_back(std::make_unique<Client>(s.port()));
-    clients.back()->send(get("/slow", "Connection: close\r\n"));
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    clients.back()->send(get("/a", "Connection: close\r\n"));
+    if (i == 1) gate.await(2);  // both places are taken
   }
-  int served = 0, refused = 0;
-  for (auto& c : clients) {
-    const int status = c->reply().status;
-    served += status == 200, refused += status == 503;
-  }
-  EXPECT_EQ(served, 4);
-  EXPECT_EQ(refused, 4);
+  for (size_t i = 4; i < 8; ++i) EXPECT_EQ(clients[i]->reply().status, 503) << i;
+  gate.open();
+  for (size_t i = 0; i < 4; ++i) EXPECT_EQ(clients[i]->reply().status, 200) << i;
 }
 
 // Connections that are kept without a request make room.
@@ -206,22 +203,29 @@ TEST(HttpServer, StreamsUntilTheClientGoes) {
     EXPECT_EQ(s.server->counts().streams, 1);
     EXPECT_EQ(ask(s.port(), get("/stream")).status, 503);
   }
-  for (int i = 0; i < 100 && s.server->counts().streams > 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  for (int i = 0; i < 1000 && s.server->counts().streams > 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(20));
   EXPECT_EQ(s.server->counts().streams, 0);
 }
 
 TEST(HttpServer, StopFinishesWhatIsInFlight) {
-  RunningServer s(echo);
+  Gate gate;
+  RunningServer s([&](const HttpRequest& r) {
+    if (r.path == "/slow") gate.pass();
+    return echo(r);
+  });
   Client slow(s.port()), idle(s.port()), stream(s.port());
   idle.send(get("/"));
   EXPECT_EQ(idle.reply().status, 200);
   stream.send(get("/stream"));
   while (stream.received.find("tick") == stream.received.npos) ASSERT_TRUE(stream.receive(5));
   slow.send(get("/slow"));
-  std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  const auto began = std::chrono::steady_clock::now();
+  gate.await(1);
+  std::thread release([&] {
+    while (stream.receive(5)) {}  // ends when the server has begun to stop
+    gate.open();
+  });
   s.stop();
-  EXPECT_LT(std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count(), 3);
+  release.join();
   EXPECT_EQ(slow.reply().body, "GET /slow ");
   EXPECT_FALSE(Client(s.port()).connected());
 }

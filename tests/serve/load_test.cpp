@@ -12,7 +12,7 @@ namespace hone {
 namespace {
 
 TEST(Load, NoGoodRequestIsLostAndEveryBadOneIsA4xxInTime) {
-  Api api(test::fake_workers(2, 1), {});
+  Api api(test::fake_workers(2, [] { std::this_thread::sleep_for(std::chrono::milliseconds(1)); }), {});
   HttpLimits limits;
   limits.request_seconds = 1;
   test::RunningServer server([&](const HttpRequest& r) { return api.handle(r); }, limits);
