@@ -116,11 +116,7 @@ Result<Report> show_set(const Source& source) {
   for (const DataNote& n : set.notes) notes.rows.push_back({n.kind, n.count, n.examples});
   notes.forms = kJson;
   report.parts.push_back(std::move(notes));
-  for (const DataNote& n : set.notes) {
-    std::string text = fmt::format("{} x {}: {}", n.count, n.kind, fmt::join(n.examples, "; "));
-    if (n.count > static_cast<int64_t>(n.examples.size())) text += "; ...";
-    report.parts.push_back(Note{Note::Level::warning, std::move(text)});
-  }
+  for (const DataNote& n : set.notes) report.parts.push_back(Note{Note::Level::warning, describe(n)});
   return report;
 }
 

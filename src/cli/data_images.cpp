@@ -76,11 +76,7 @@ Result<Report> show_image_folder(const std::string& path, bool decode) {
   for (const DataNote& n : notes) found.rows.push_back({n.kind, n.count, n.examples});
   found.forms = kJson;
   report.parts.push_back(std::move(found));
-  for (const DataNote& n : notes) {
-    std::string text = fmt::format("{} x {}: {}", n.count, n.kind, fmt::join(n.examples, "; "));
-    if (n.count > count(n.examples.size())) text += "; ...";
-    report.parts.push_back(Note{Note::Level::warning, std::move(text)});
-  }
+  for (const DataNote& n : notes) report.parts.push_back(Note{Note::Level::warning, describe(n)});
   return report;
 }
 

@@ -75,7 +75,7 @@ Result<Outcome> run(Options& o, const TextStyle& style) {
   Table notes{"notes", "", {{"kind", "kind"}, {"count", "count"}, {"examples", "examples"}}, {}, false, kJson};
   for (const DataNote& n : done.notes) {
     notes.rows.push_back({n.kind, n.count, n.examples});
-    report.parts.push_back(Note{Note::Level::warning, fmt::format("{} x {}: {}", n.count, n.kind, fmt::join(n.examples, "; "))});
+    report.parts.push_back(Note{Note::Level::warning, describe(n)});
   }
   report.parts.push_back(std::move(notes));
   return present(report, o.output, style);

@@ -127,7 +127,7 @@ Result<Outcome> run(const Options& o, const TextStyle& style) {
   for (const DataNote& n : set.notes) notes.rows.push_back({n.kind, n.count, n.examples});
   notes.forms = kJson;
   report.parts.push_back(std::move(notes));
-  for (const DataNote& n : set.notes) report.parts.push_back(Note{Note::Level::warning, fmt::format("{} x {}: {}{}", n.count, n.kind, fmt::join(n.examples, "; "), n.count > count(n.examples.size()) ? "; ..." : "")});
+  for (const DataNote& n : set.notes) report.parts.push_back(Note{Note::Level::warning, describe(n)});
   if (o.sheet) {
     HONE_TRY_ASSIGN(const Image sheet, question_sheet(set, set.splits.empty() ? nullptr : &set.splits[0]));
     HONE_TRY_ASSIGN(const std::string png, encode_png(sheet));

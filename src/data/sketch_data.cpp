@@ -1,5 +1,7 @@
 #include "data/sketch_data.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <set>
 
@@ -46,6 +48,24 @@ Splits split(const SketchPhotoSet& set, double validation, uint64_t split_seed) 
   const std::set<uint32_t> back(photos.begin(), photos.begin() + static_cast<std::ptrdiff_t>(held));
   Splits out{{}, {}, set.test};
   for (uint32_t i : set.train) (back.count(set.items[i].photo) ? out.validation : out.train).push_back(i);
+  return out;
+}
+
+DataFacts facts_of(const SketchPhotoSet& set, const SketchData& data, const Splits& splits) {
+  DataFacts facts{set.name, data.path, set.checksum, {}};
+  for (const auto& [what, items] : {std::pair{"train", &splits.train}, std::pair{"validation", &splits.validation}, std::pair{"test", &splits.test}}) {
+    facts.counts[fmt::format("{} sketches", what)] = static_cast<int64_t>(items->size());
+    facts.counts[fmt::format("{} photos", what)] = static_cast<int64_t>(set.gallery(*items).size());
+  }
+  for (const DataNote& note : set.notes) facts.counts[note.kind] = note.count;
+  return facts;
+}
+
+std::vector<std::string> notes_of(const SketchPhotoSet& set, const SketchData& data, const Splits& splits) {
+  std::vector<std::string> out;
+  out.push_back(fmt::format("{}: train {} sketches of {} photos, validation {} of {}, test {} of {}", data.path, splits.train.size(), set.gallery(splits.train).size(), splits.validation.size(),
+                            set.gallery(splits.validation).size(), splits.test.size(), set.gallery(splits.test).size()));
+  for (const DataNote& note : set.notes) out.push_back(fmt::format("{}: {}", data.path, describe(note)));
   return out;
 }
 

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "data/sketch_changes.h"
 #include "data/sketch_photos.h"
+#include "run/manifest.h"
 #include "run/recipe.h"
 
 namespace hone {
@@ -32,5 +33,9 @@ struct Splits {
 };
 // Validation photos are drawn from the training photos by `split_seed` alone, so that teacher, student and selector hold back the same.
 Splits split(const SketchPhotoSet& set, double validation, uint64_t split_seed);
+
+// What a run says of its data: in its manifest, and to a person before the first step (split sizes, bad data by name).
+DataFacts facts_of(const SketchPhotoSet& set, const SketchData& data, const Splits& splits);
+std::vector<std::string> notes_of(const SketchPhotoSet& set, const SketchData& data, const Splits& splits);
 
 }  // namespace hone

@@ -23,6 +23,7 @@ struct DataNote {
   int64_t count = 0;
   std::vector<std::string> examples;  // at most five
 };
+std::string describe(const DataNote& note);  // "9 x missing photo: a; b; c; d; e; ..."
 
 struct SketchPhotoSet {
   struct Item {

@@ -212,11 +212,7 @@ Status write_sketch_photos(const SketchPhotoSet& set, const std::string& folder)
 std::string describe(const SketchPhotoSet& set) {
   const auto n = sizes(set);
   std::string out = fmt::format("{}: train {} sketches of {} photos, test {} of {}\n", set.name, n[0], n[1], n[2], n[3]);
-  for (const DataNote& note : set.notes) {
-    out += fmt::format("  {} x {}:", note.count, note.kind);
-    for (const std::string& e : note.examples) out += (&e == note.examples.data() ? " " : "; ") + e;
-    out += note.count > static_cast<int64_t>(note.examples.size()) ? "; ...\n" : "\n";
-  }
+  for (const DataNote& note : set.notes) out += fmt::format("  {}\n", describe(note));
   return out;
 }
 

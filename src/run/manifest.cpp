@@ -81,10 +81,12 @@ std::map<std::string, std::string> own_versions() {
           {"fmt", fmt::format("{}.{}.{}", FMT_VERSION / 10000, FMT_VERSION / 100 % 100, FMT_VERSION % 100)}};
 }
 
-std::string utc_now() {
-  const std::time_t now = std::time(nullptr);
+std::string utc_now() { return utc_text(std::time(nullptr)); }
+
+std::string utc_text(int64_t seconds) {
+  const std::time_t time = seconds;
   std::tm utc{};
-  ::gmtime_r(&now, &utc);
+  ::gmtime_r(&time, &utc);
   char text[32];
   std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
   return text;
@@ -112,7 +114,9 @@ Result<Manifest> read_manifest(const RunDir& run) {
     }
     return m;
   } catch (const Json::exception& e) {
-    return fail(Code::invalid, std::string("is no manifest: ") + e.what(), path);
+    // "[json.exception.parse_error.101] parse error at line 1, ...": the library's name for it says nothing to a reader.
+    const std::string what = e.what();
+    return fail(Code::invalid, "is no manifest: " + what.substr(std::min(what.size(), what.find("] ") == what.npos ? 0 : what.find("] ") + 2)), path, "put it back, or begin in a new run directory");
   }
 }
 
@@ -123,6 +127,7 @@ Status begin_session(const RunDir& run, int64_t seed, int64_t from_step, const s
   auto manifest = read_manifest(run);
   if (!manifest && manifest.error().code != Code::not_found) return fail(std::move(manifest).error());
   if (!manifest) manifest = Manifest{seed, data, {}};
+  if (manifest->data.empty()) manifest->data = data;  // of a run that named none: there is nothing to compare
   // Folders may move; what is in them may not change.
   if (manifest->data.size() != data.size()) return fail(Code::failed, fmt::format("the run was begun with {} data sets, now there are {}", manifest->data.size(), data.size()), run.path());
   for (size_t i = 0; i < data.size(); ++i) {

@@ -43,6 +43,7 @@ struct Manifest {
 // The versions that every process knows: hone, compiler, standard library.
 std::map<std::string, std::string> own_versions();
 std::string utc_now();
+std::string utc_text(int64_t seconds);           // since 1970: "2026-11-23T14:05:00Z"
 
 // Code::not_found when the run has none yet.
 Result<Manifest> read_manifest(const RunDir& run);

@@ -118,7 +118,8 @@ Report list_report(const std::vector<std::string>& paths) {
   Report report;
   report.command = "runs";
   Table table{"runs", "", {{"run", "run"}, {"state", "state"}, {"step", "step"}, {"metric", "best", Unit::none, false, kText | kHtml},
-                          {"idle", "last event", Unit::none, false, kText | kHtml}, {"watched", "watched", Unit::none, false, kJson | kCsv},
+                          {"idle", "last event", Unit::none, false, kText}, {"last_event", "last event", Unit::none, false, kHtml},  // a page is read later
+                          {"watched", "watched", Unit::none, false, kJson | kCsv},
                           {"best", "best", Unit::none, false, kJson | kCsv}, {"best_step", "best step", Unit::none, false, kJson | kCsv},
                           {"idle_ms", "idle", Unit::none, false, kJson | kCsv}, {"writer", "writer", Unit::none, false, kJson}}};
   std::vector<Note> notes;
@@ -129,7 +130,7 @@ Report list_report(const std::vector<std::string>& paths) {
       notes.push_back({Note::Level::warning, s.error().text()});
       continue;
     }
-    table.rows.push_back({path, std::string(s->state_name()), s->step, shown_metric(*s), format_duration(s->idle_seconds) + " ago",
+    table.rows.push_back({path, std::string(s->state_name()), s->step, shown_metric(*s), format_duration(s->idle_seconds) + " ago", s->last_event,
                           s->watched.empty() ? Cell(std::monostate{}) : Cell(s->watched), number_or_none(s->best_value()), s->best.empty() ? Cell(std::monostate{}) : Cell(s->best_step),
                           static_cast<int64_t>(s->idle_seconds * 1000), s->writer.empty() ? Cell(std::monostate{}) : Cell(s->writer)});
   }
@@ -144,10 +145,11 @@ Result<Report> run_report(const RunDir& run) {
   Report report;
   report.command = "runs show";
   report.title = s.path;
-  report.subtitle = std::string(s.state_name()) + (s.writer.empty() ? "" : " by " + s.writer);
+  report.subtitle = std::string(s.state_name()) + (s.state == RunSummary::State::running ? " by " + s.writer : "");
   Facts facts{"", "", {{"run", "run", s.path, Unit::none, "", kJson}, {"state", "state", std::string(s.state_name()), Unit::none, "", kJson}, {"step", "step", s.step},
                        {"watched", "watched", s.watched.empty() ? Cell(std::monostate{}) : Cell(s.watched), Unit::none, "", kJson}, {"best_step", "best at step", s.best.empty() ? Cell(std::monostate{}) : Cell(s.best_step)},
-                       {"idle", "last event", format_duration(s.idle_seconds) + " ago", Unit::none, "", kText | kHtml}, {"idle_ms", "", static_cast<int64_t>(s.idle_seconds * 1000), Unit::none, "", kJson}}, true};
+                       {"idle", "last event", format_duration(s.idle_seconds) + " ago", Unit::none, "", kText},
+                       {"last_event", "last event", s.last_event, Unit::none, "", kHtml}, {"idle_ms", "", static_cast<int64_t>(s.idle_seconds * 1000), Unit::none, "", kJson}}, true};
   report.parts.push_back(std::move(facts));
   if (!s.best.empty() || !s.last.empty()) {
     Table table{"metrics", "Validation", {{"metric", "metric"}, {"best", "best"}, {"last", "last"}}};

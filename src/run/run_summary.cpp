@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <ctime>
 #include <filesystem>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -95,6 +96,7 @@ Result<RunSummary> summarise(const RunDir& run) {
   std::error_code failed;
   const auto changed = fs::last_write_time(run.file("events.jsonl"), failed);
   if (!failed) s.idle_seconds = std::max(0., std::chrono::duration<double>(fs::file_time_type::clock::now() - changed).count());
+  s.last_event = utc_text(std::time(nullptr) - static_cast<int64_t>(s.idle_seconds));
   if (const auto writer = run.writer()) {
     if (s.state != RunSummary::State::finished) s.state = RunSummary::State::running;  // it has its result: only the report is still to be written
     s.writer = *writer;

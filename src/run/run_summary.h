@@ -22,6 +22,7 @@ struct RunSummary {
   int64_t step = 0;                  // of the last event
   std::string began;                 // UTC, of the first session; may be empty
   double idle_seconds = 0;           // since the last event
+  std::string last_event;            // UTC, when that was
   int64_t sessions = 0;              // processes that worked on it
   // Of the finished run; of a running one `last` is its newest validation and the others are empty.
   std::string watched;               // the metric that chose the best checkpoint; "-loss": smaller is better

@@ -58,11 +58,7 @@ Result<LabelledSet> labelled_folder(const std::string& path, const std::string& 
   LabelledSet set;
   set.classes = folder->classes;
   set.facts = {"images", path, folder->checksum, {}};
-  for (const DataNote& note : folder->notes) {
-    std::string line = fmt::format("{}: {}", note.kind, note.count);
-    for (const std::string& e : note.examples) line += (&e == note.examples.data() ? " (" : ", ") + e;
-    set.notes.push_back(line + (note.examples.empty() ? "" : ")"));
-  }
+  for (const DataNote& note : folder->notes) set.notes.push_back(fmt::format("{}: {}", path, describe(note)));
   for (auto [name, part] : {std::pair{train_split, &set.train}, std::pair{val_split, &set.val}}) {
     const ImageFolder::Split* split = folder->split(name);
     if (!split) {

@@ -65,6 +65,11 @@ TEST_F(SketchRuns, TeacherStudentSelectorAndRetrieval) {
   const auto selector = run("canvas.toml", "selector", {"encoder.run=" + folder + "student"});
   ASSERT_TRUE(selector) << selector.error().text();
 
+  const Manifest made_of = *read_manifest(*RunDir::open(folder + "selector"));
+  ASSERT_EQ(made_of.data.size(), 2u);  // the set, and the encoder that the ranks come from
+  EXPECT_EQ(made_of.data[0].counts.at("test sketches"), 12);
+  EXPECT_EQ(made_of.data[1].checksum, open_trained(folder + "student")->run.sha256);
+
   const auto e = evaluate(folder + "selector", "test");
   ASSERT_TRUE(e) << e.error().text();
   ASSERT_EQ(e->scores.size(), 6u);  // two canvases, random, mix, selector, oracle

@@ -83,6 +83,8 @@ TEST_F(RunReport, OneRunWithItsCurves) {
   EXPECT_EQ(std::get<double>(metrics->rows[0][2]), 0.25);
   EXPECT_TRUE(std::holds_alternative<std::monostate>(metrics->rows[1][1])) << "NaN";
   const std::string html = to_html(*report);
+  EXPECT_EQ(html.find(" ago"), std::string::npos) << "a page is read later";
+  EXPECT_NE(html.find("<dt>last event</dt><dd>2"), std::string::npos);
   for (const char* part : {"Losses over steps", "Learning rate", "Validation: loss", "<polyline", "rolled back", "hone train x.toml"}) EXPECT_NE(html.find(part), std::string::npos) << part;
   const std::string text = to_text(*report);
   EXPECT_LT(text.size(), 3000u) << "curves are not for terminals";

@@ -182,6 +182,7 @@ Result<Evaluation> evaluate(const std::string& run, const std::string& split_nam
   e.run = run;
   e.net = t.run.options.net;
   e.split = split_name;
+  for (const DataNote& note : set.notes) e.notes.push_back(fmt::format("{}: {}", t.run.data.path, describe(note)));
   e.queries = static_cast<int64_t>(items.size());
   e.canvases = t.encoder.options().canvases;
   HONE_TRY_ASSIGN(const CanvasRanks r, rank_everywhere(t, set, photos, items, &e));
@@ -264,7 +265,9 @@ Result<Report> evaluation_report(const std::vector<Evaluation>& runs, const std:
                           mean(pooled(runs, s, &Scores::reciprocal)), static_cast<int64_t>(std::llround(flops)), static_cast<int64_t>(std::llround(mean(pooled(runs, s, &Scores::macs)))), flops / full});
   }
   report.parts.push_back(std::move(table));
-  report.parts.push_back(Chart{.kind = Chart::Kind::scatter, .title = "Accuracy against work", .caption = "FLOPs of one sketch, the policy's own included; up and to the left is better.", .table = "methods", .label = "method",
+  report.parts.push_back(Note{Note::Level::info, "FLOPs as the paper counts them: 2 x (MACs + bias adds + 2 an element of BatchNorm + 1 an activation + inputs of pools)"});
+  report.parts.push_back(Chart{.kind = Chart::Kind::scatter, .title = "Accuracy against work",
+                               .caption = fmt::format("FLOPs of one sketch{}; up and to the left is better.", first.points.empty() ? "" : ", the policy's own included"), .table = "methods", .label = "method",
                                .x = "flops", .y = "acc1", .log_x = true});
 
   // Canvases chosen, and how they go with the strokes.
@@ -322,6 +325,7 @@ Result<Report> evaluation_report(const std::vector<Evaluation>& runs, const std:
     }
     report.parts.push_back(std::move(compare));
   }
+  for (const std::string& note : first.notes) report.parts.push_back(Note{Note::Level::warning, note});
   return report;
 }
 

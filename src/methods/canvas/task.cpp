@@ -46,6 +46,10 @@ Result<std::unique_ptr<CanvasTask>> CanvasTask::make(const CanvasOptions& option
   const Splits splits = split(set, trained.run.data.validation, trained.run.data.split_seed);
   if (splits.validation.empty()) return fail(Code::usage, "the encoder's run held no photos back", options.encoder, "train it with data.validation above 0");
 
+  task->data_.push_back(facts_of(set, trained.run.data, splits));
+  task->data_.push_back({"encoder", options.encoder, trained.run.sha256, {}});
+  task->notes_ = notes_of(set, trained.run.data, splits);
+
   // Every photo but those of the test split: a gallery of validation photos alone would be too easy.
   std::vector<uint32_t> gallery = set.gallery(splits.train);
   for (uint32_t p : set.gallery(splits.validation)) gallery.push_back(p);
@@ -67,7 +71,7 @@ Result<std::unique_ptr<CanvasTask>> CanvasTask::make(const CanvasOptions& option
 
 // Every fold's encoder looks at the sketches that it never trained on. Photos of `kept` stay out, so that the checkpoint is chosen by
 // sketches that the policy has not learnt from.
-Result<CanvasMemory> CanvasTask::from_folds(const SketchPhotoSet& set, const PhotoCache& photos, const std::vector<uint32_t>& gallery, const std::vector<uint32_t>& kept) const {
+Result<CanvasMemory> CanvasTask::from_folds(const SketchPhotoSet& set, const PhotoCache& photos, const std::vector<uint32_t>& gallery, const std::vector<uint32_t>& kept) {
   std::set<uint32_t> kept_photos;
   for (uint32_t i : kept) kept_photos.insert(set.items[i].photo);
   CanvasMemory all;
@@ -79,6 +83,7 @@ Result<CanvasMemory> CanvasTask::from_folds(const SketchPhotoSet& set, const Pho
     std::vector<uint32_t> items;
     for (uint32_t i : split(set, trained.run.data.validation, trained.run.data.split_seed).validation)
       if (!kept_photos.count(set.items[i].photo)) items.push_back(i);
+    data_.push_back({"encoder", fold, trained.run.sha256, {}});
     if (items.empty()) return fail(Code::usage, fmt::format("it held back no photo that {} did not hold back, too", options_.encoder), fold, "train it with another data.split_seed");
     HONE_TRY_ASSIGN(CanvasMemory memory, remember_canvases(trained.encoder, set, photos, items, gallery, options_.margin, compute_.seed));
     append(all, std::move(memory));

@@ -38,18 +38,22 @@ class CanvasTask final : public train::Task {
   // With arg-max canvases on the held-out sketches: mean reward (the encoder's and the selector's FLOPs in giga), Acc@1, shares of canvases.
   Result<train::Metrics> validate(const train::Params& params) override;
   std::string watched() const override { return "reward"; }
+  std::vector<DataFacts> data() const override { return data_; }
+  std::vector<std::string> notes() const override { return notes_; }
   train::State save() const override;
   Status load(const train::State& state) override;
 
  private:
   CanvasTask() = default;
-  Result<CanvasMemory> from_folds(const SketchPhotoSet& set, const PhotoCache& photos, const std::vector<uint32_t>& gallery, const std::vector<uint32_t>& kept) const;
+  Result<CanvasMemory> from_folds(const SketchPhotoSet& set, const PhotoCache& photos, const std::vector<uint32_t>& gallery, const std::vector<uint32_t>& kept);
   CanvasOptions options_;
   train::Compute compute_;
   std::vector<int64_t> canvases_;
   Selector selector_;
   CanvasMemory learn_, held_;
   at::Tensor learn_reward_, held_reward_;
+  std::vector<DataFacts> data_;       // the set, and the checkpoint of every encoder that ranks come from
+  std::vector<std::string> notes_;
   double baseline_ = 0;
   bool has_baseline_ = false;
 };

@@ -68,15 +68,8 @@ Result<std::unique_ptr<SketchTask>> SketchTask::make(const SketchOptions& option
   return task;
 }
 
-std::vector<DataFacts> SketchTask::data() const {
-  DataFacts facts{set_.name, options_.data.path, set_.checksum, {}};
-  for (const auto& [what, items] : {std::pair{"train", &splits_.train}, std::pair{"validation", &splits_.validation}, std::pair{"test", &splits_.test}}) {
-    facts.counts[std::string(what) + " sketches"] = static_cast<int64_t>(items->size());
-    facts.counts[std::string(what) + " photos"] = static_cast<int64_t>(set_.gallery(*items).size());
-  }
-  for (const DataNote& note : set_.notes) facts.counts[note.kind] = note.count;
-  return {facts};
-}
+std::vector<DataFacts> SketchTask::data() const { return {facts_of(set_, options_.data, splits_)}; }
+std::vector<std::string> SketchTask::notes() const { return notes_of(set_, options_.data, splits_); }
 
 int64_t SketchTask::steps_per_epoch() const { return static_cast<int64_t>(splits_.train.size()) / options_.batch; }
 

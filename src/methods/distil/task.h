@@ -42,6 +42,7 @@ class SketchTask final : public train::Task {
   std::string watched() const override { return "mrr"; }
   std::string unit() const override { return "sketches"; }
   std::vector<DataFacts> data() const override;
+  std::vector<std::string> notes() const override;
 
   const Encoder& encoder() const { return encoder_; }
   const SketchPhotoSet& set() const { return set_; }
