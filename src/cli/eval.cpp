@@ -69,7 +69,7 @@ Command eval_command() {
       "Sketch runs and selectors: several runs are one method trained with several seeds, means and spread; --against compares with another method's runs by paired bootstrap. "
       "Runs of task skip: NAME-0, NAME-1, ... are one method each; the official measures of their data against parameters, MACs and time.";
   c.arguments = {{"RUN", &o->request.runs, "run directories"}};
-  c.options.push_back({"--against", "RUN", &o->request.against, "a run of the method to compare with; may be repeated"});
+  c.options.push_back({"--against", "RUN", &o->request.against, "a run of the method to compare with"});
   c.options.push_back({"--split", "NAME", &o->request.split, "test (default) or validation; of a run of task skip any split of its data"});
   c.options.push_back({"--answers", "FILE", &o->answers, "also write what a run of task skip answers, as the evaluation servers of VQAv2 (JSON) and NLVR2 (CSV) take it; the split's own answers need not be known"});
   c.options.push_back({"--measure", "", &o->measure, "also time one inference of each run of task skip"});

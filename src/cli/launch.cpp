@@ -66,7 +66,8 @@ std::string how_it_ended(int status) {
 }
 
 Result<Outcome> launch(const Options& o) {
-  const int64_t ranks = o.ranks.value_or(0);
+  if (!o.ranks) return fail(Code::usage, "is missing: how many processes", "-n", "as in: hone launch -n 2 -- train RECIPE RUN");
+  const int64_t ranks = *o.ranks;
   if (ranks < 1 || ranks > 1024) return fail(Code::usage, "is not from 1 to 1024", "-n");
   HONE_TRY_ASSIGN(const int port, free_port());
   struct sigaction action {};
@@ -93,6 +94,7 @@ Result<Outcome> launch(const Options& o) {
   // ten more is killed.
   std::string why;
   bool certain = false;  // `why` is no consequence of something else
+  bool misused = false;  // the command is wrong, and would be again
   int waited = 0;  // tenths of a second since the first failure
   while (!alive.empty()) {
     int status = 0;
@@ -104,6 +106,7 @@ Result<Outcome> launch(const Options& o) {
       if (!ok && rank != rank_of.end() && (why.empty() || (!certain && WIFSIGNALED(status)))) {
         why = fmt::format("rank {} of {} {}", rank->second, ranks, how_it_ended(status));
         certain = WIFSIGNALED(status);
+        misused = WIFEXITED(status) && WEXITSTATUS(status) == exit_code(Code::usage);
       }
       continue;
     }
@@ -122,7 +125,8 @@ Result<Outcome> launch(const Options& o) {
     }
     if (waited == 150) send(SIGKILL);
   }
-  if (!why.empty()) return fail(Code::failed, why + ", so the others were ended too", {}, "the same command goes on from the last checkpoint; any number of ranks will do");
+  if (misused) return fail(Code::usage, why);
+  if (!why.empty()) return fail(Code::failed, why + (ranks > 1 ? ", so the others were ended too" : ""), {}, "the same command goes on from the last checkpoint; any number of ranks will do");
   return Outcome{};
 }
 
@@ -134,7 +138,7 @@ Command launch_command() {
   c.name = "launch";
   c.summary = "Several processes of one training run on this machine";
   c.about = "Starts `hone COMMAND` N times with the environment of torchrun (RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT), passes signals on, and ends all when one fails.";
-  c.arguments = {{"COMMAND", &o->command, "behind --: a command of hone and its arguments"}};
+  c.arguments = {{"COMMAND", &o->command, "behind --: a command of hone, its arguments and options"}};
   c.options = {{"-n,--ranks", "N", &o->ranks, "how many processes"}};
   c.examples = {{"hone launch -n 2 -- train recipes/classify/patterns.toml runs/two", "each rank computes half of every batch"}};
   c.run = [o](const TextStyle&) { return launch(*o); };

@@ -73,13 +73,17 @@ std::pair<const Entry*, size_t> find_command(const std::vector<std::string>& wor
   return {nullptr, 0};
 }
 
-int unknown_command(const std::string& word) {
+int unknown_command(const std::string& word, bool help) {
   std::vector<std::string> names;
   for (const Entry& e : commands()) names.emplace_back(e.name);
   // "hone skip": the first half of commands of two words.
-  std::string parts;
-  for (const std::string& n : names)
-    if (n.compare(0, word.size() + 1, word + " ") == 0) parts += (parts.empty() ? "" : ", ") + n;
+  std::string parts, listed;
+  for (const Entry& e : commands())
+    if (e.name.starts_with(word + " ")) {
+      parts += (parts.empty() ? "" : ", ") + std::string(e.name);
+      listed += fmt::format("  {:<19}{}\n", e.name, e.summary);
+    }
+  if (help && !parts.empty()) return print(fmt::format("commands:\n{}\nhone COMMAND --help says more and shows examples\n", listed), 0);
   if (!parts.empty()) return report_error({Code::usage, fmt::format("'{}' needs one more word", word), {}, "commands: " + parts});
   std::string near;
   for (const std::string& n : nearest(word, names, 2))
@@ -96,7 +100,7 @@ int main(std::vector<std::string> args) {
   if (args.empty() || args[0] == "--help" || args[0] == "-h") return print(overview(), 0);
   if (args[0] == "--version") return print(fmt::format("hone {}\n", HONE_VERSION), 0);
   const auto [entry, used] = find_command(args);
-  if (!entry) return unknown_command(args[0]);
+  if (!entry) return unknown_command(args[0], args.size() > 1 && (args[1] == "--help" || args[1] == "-h"));
 
   const Command command = entry->make();
   args.erase(args.begin(), args.begin() + static_cast<ptrdiff_t>(used));

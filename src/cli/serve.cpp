@@ -62,7 +62,7 @@ Command serve_command() {
   c.about = "Prints its address and serves until Ctrl+C; requests in flight are finished. Only this machine reaches it unless --host says otherwise. The JSON API is described at /api/v1/openapi.json.";
   c.arguments = {{"RUN", &o->run, "a trained sketch run, or a selector's, to search with", false}};
   c.options.push_back({"--index", "INDEX", &o->index, "photos to search, as hone index wrote them; without it the test photos of the run's data"});
-  c.options.push_back({"--runs", "DIR", &o->request.folders, "list, draw and follow the runs beneath this folder; may be repeated"});
+  c.options.push_back({"--runs", "DIR", &o->request.folders, "list, draw and follow the runs beneath this folder"});
   c.options.push_back({"--full", "RUN", &o->full, "the full-size network that answers are compared with; without it RUN at its largest canvas"});
   c.options.push_back({"--full-index", "INDEX", &o->full_index, "the same photos as --full sees them"});
   c.options.push_back({"--host", "ADDRESS", &o->host, "address to listen on, 127.0.0.1 unless told"});

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <filesystem>
 #include <memory>
 
 #include "cli/commands.h"
@@ -32,6 +33,8 @@ Table metrics_table(const train::TrainReply& reply) {
 }
 
 Result<Outcome> run_train(Options& o, const TextStyle& style) {
+  std::error_code ec;
+  if (!o.run && std::filesystem::is_directory(o.recipe, ec)) o.run = o.recipe;  // a run goes on by its own recipe
   if (!o.frozen && !o.run) return fail(Code::usage, "RUN is missing: the run directory", {}, "hone train --help");
   HONE_TRY_ASSIGN(train::TrainReply reply, ask_plugin<train::TrainRun>("hone_train", "hone_train_run", {o.recipe, o.run.value_or(""), o.settings, o.frozen}));
   if (o.frozen) return Outcome{std::move(reply.frozen)};
@@ -40,7 +43,7 @@ Result<Outcome> run_train(Options& o, const TextStyle& style) {
   report.command = "train";
   report.title = *o.run;
   report.subtitle = fmt::format("{} steps{}, best at step {}", reply.steps, reply.stopped_early ? " (stopped early)" : "", reply.best_step);
-  report.parts.push_back(Facts{"", "", {{"run", "", *o.run}, {"steps", "", reply.steps}, {"best_step", "", reply.best_step}, {"stopped_early", "", std::string(reply.stopped_early ? "yes" : "no")}, {"watched", "", reply.watched}}, false, kJson});
+  report.parts.push_back(Facts{"", "", {{"run", "", *o.run}, {"steps", "", reply.steps}, {"best_step", "", reply.best_step}, {"stopped_early", "", reply.stopped_early}, {"watched", "", reply.watched}}, false, kJson});
   report.parts.push_back(metrics_table(reply));
   return present(report, o.output, style);
 }
@@ -55,11 +58,12 @@ Command train_command() {
   c.about =
       "Run again after a crash, a kill or a full disk, the same command goes on from the last checkpoint; on a CPU the weights come out as if nothing had happened, byte for byte. "
       "Under torchrun, srun or hone launch the processes share the work of one run.";
-  c.arguments = {{"RECIPE", &o->recipe, "a recipe (.toml), or a run directory to go on with"}, {"RUN", &o->run, "the run directory, made when it is not there", false}};
-  c.options = {{"--set", "KEY=VALUE", &o->settings, "a value over the recipe's, as in optimiser.lr=0.1; may repeat"},
+  c.arguments = {{"RECIPE", &o->recipe, "a recipe (.toml), or a run directory to go on with"}, {"RUN", &o->run, "the run directory, made when it is not there; a run's own may be left out", false}};
+  c.options = {{"--set", "KEY=VALUE", &o->settings, "a value over the recipe's, as in optimiser.lr=0.1"},
                {"--frozen", "", &o->frozen, "print the recipe with every default written out, and stop"}};
   add_output(c, o->output, false, false);
   c.examples = {{"hone train recipes/classify/patterns.toml runs/first", "a first network, in a minute and without data"},
+                {"hone train runs/first", "goes on where it stopped"},
                 {"hone train recipes/classify/folder.toml runs/mine --set data.path=photos.zip", "class folders in an archive"}};
   c.run = [o](const TextStyle& style) { return run_train(*o, style); };
   return c;

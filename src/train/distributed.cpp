@@ -1,6 +1,7 @@
 #include "train/distributed.h"
 
 #include <ATen/core/grad_mode.h>
+#include <c10/util/Logging.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -85,6 +86,8 @@ Result<Ranks> Ranks::join(const Place& place, double timeout_seconds) {
   ranks.rank_ = place.rank;
   ranks.world_ = place.world;
   if (place.world == 1) return ranks;
+  // c10d writes every failed attempt and its stack to standard error; what matters of them is in the errors returned here.
+  if (!variable("TORCH_CPP_LOG_LEVEL")) FLAGS_caffe2_log_level = 3;  // FATAL
   try {
     auto backend = std::make_unique<Backend>();
     backend->timeout = std::chrono::milliseconds(static_cast<int64_t>(timeout_seconds * 1000));

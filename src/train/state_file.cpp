@@ -124,9 +124,18 @@ Status recover_checkpoint(const RunDir& run) {
 Result<std::optional<Checkpoint>> read_checkpoint(const RunDir& run) {
   const std::string params = run.file("checkpoints/last.safetensors"), rest = run.file("checkpoints/last.state");
   if (!exists(params) && !exists(rest)) return std::optional<Checkpoint>();
-  HONE_TRY_ASSIGN(SafeTensors tensors, read_safetensors(params));
+  // Both were complete when they were written: what is wrong with them happened later, and no earlier checkpoint is kept.
+  const auto damaged = [](Error e) {
+    e.hint = "the checkpoint is damaged or incomplete: bring its two files back, or delete the folder checkpoints to begin at step 0";
+    return fail(std::move(e));
+  };
+  auto tensors_read = read_safetensors(params);
+  if (!tensors_read) return damaged(std::move(tensors_read).error());
+  SafeTensors tensors = std::move(*tensors_read);
   Checkpoint checkpoint;
-  HONE_TRY_ASSIGN(checkpoint.state, read_state(rest));
+  auto state_read = read_state(rest);
+  if (!state_read) return damaged(std::move(state_read).error());
+  checkpoint.state = std::move(*state_read);
   if (tensors.metadata["step"] != checkpoint.state.texts["step"])
     return fail(Code::invalid, fmt::format("is of step {}, last.state of step {}", tensors.metadata["step"], checkpoint.state.texts["step"]), params, "start again in a new directory");
   checkpoint.params = std::move(tensors.tensors);

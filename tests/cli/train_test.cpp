@@ -29,9 +29,12 @@ TEST(Train, LearnsAndGoesOn) {
   const std::string result = read_file(run + "/result.json");
   EXPECT_GT(metric(result, "top1"), 0.6) << result;
   EXPECT_NE(first.out.find("192 steps"), std::string::npos) << first.out;
-  // A finished run is left as it is; the run directory is its own recipe.
+  // A finished run is left as it is; the run directory is its own recipe, and goes on by itself.
   const std::string before = read_file(run + "/checkpoints/last.state");
   EXPECT_EQ(in_source("hone train " + run + " " + run).exit, 0);
+  const Ran again = in_source("hone train --json " + run);
+  EXPECT_EQ(again.exit, 0) << again.err;
+  EXPECT_NE(again.out.find("\"stopped_early\": false"), std::string::npos) << again.out;
   EXPECT_EQ(read_file(run + "/checkpoints/last.state"), before);
   // Another recipe does not go on with it.
   const Ran other = in_source(train(run, "--set optimiser.lr=0.1"));
@@ -57,6 +60,40 @@ TEST(Train, MistakesAreNamed) {
   says(tiny + "--set 'network.freeze=[\"conf.*\"]'", "conf.*");
   says(folder, "data.path");
   says(folder + "--set data.path=/nowhere/at/all", "/nowhere/at/all");
+  EXPECT_NE(in_source("hone train tests/cli/data/tiny.toml").err.find("RUN is missing"), std::string::npos);
+}
+
+// What is wrong with the data is said before the first step, kept in the events, and said again where it is measured.
+TEST(Train, BadDataIsNamed) {
+  const std::string folder = scratch_folder();
+  std::ofstream(folder + "/sketch.toml") << "task = \"sketch\"\n[network]\nnet = \"coral/mobilenetv1_025\"\ncanvases = [32]\n[sample]\nbatch = 8\n[train]\nsteps = 1\nthreads = 1\ndevice = \"cpu\"\n[data]\nvalidation = 0.25\npath = \"set\"\n";
+  ASSERT_EQ(shell("hone data convert procedural set --photos 20 --sketches 2 && grep -c . set/sketches.ndjson", folder).out, "40\n");
+  const Ran ran = shell(
+      "photo() { grep -o '\"photo\":\"[^\"]*\",\"split\":\"train\"' set/sketches.ndjson | sed 's/\"photo\":\"//; s/\".*//' | uniq | sed -n \"$1p\"; }\n"
+      "rm set/photos/$(photo 1).png; head -c 500 set/photos/$(photo 2).png > cut; mv cut set/photos/$(photo 2).png\n"
+      "head -1 set/sketches.ndjson >> set/sketches.ndjson; echo '{\"id\":\"none\",\"photo\":\"'$(photo 3)'\",\"split\":\"train\",\"drawing\":[]}' >> set/sketches.ndjson\n"
+      "hone train sketch.toml run",
+      folder);
+  ASSERT_EQ(ran.exit, 0) << ran.err;
+  const Ran shown = shell("hone runs show run && hone eval run --split validation", folder);
+  for (const char* text : {"set: train ", "2 x missing photo: ", "1 x unreadable image: ", "is cut short", "1 x duplicate id: ", "1 x sketch without strokes: none"}) {
+    EXPECT_NE(ran.err.find(text), std::string::npos) << text << "\n" << ran.err;
+    EXPECT_NE(read_file(folder + "/run/events.jsonl").find(text), std::string::npos) << text;
+  }
+  EXPECT_NE(shown.out.find("set: 2 x missing photo"), std::string::npos) << shown.out << shown.err;
+  EXPECT_NE(shown.out.find("warning: set: 1 x duplicate id"), std::string::npos) << shown.out << shown.err;
+}
+
+TEST(Train, ADamagedCheckpointIsNamed) {
+  const std::string folder = scratch_folder();
+  ASSERT_EQ(in_source(train(folder + "/run", "--set train.epochs=1")).exit, 0);
+  const Ran cut = in_source("truncate -s 1000 " + folder + "/run/checkpoints/last.state; hone train " + folder + "/run");
+  EXPECT_EQ(cut.exit, 1);
+  EXPECT_NE(cut.err.find("last.state"), std::string::npos) << cut.err;
+  EXPECT_NE(cut.err.find("delete the folder checkpoints"), std::string::npos) << cut.err;
+  const std::string one = read_file(folder + "/run/checkpoints/best.safetensors");
+  EXPECT_EQ(in_source("rm -r " + folder + "/run/checkpoints; hone train " + folder + "/run").exit, 0);
+  EXPECT_EQ(read_file(folder + "/run/checkpoints/best.safetensors"), one);
 }
 
 TEST(Train, KilledAtAnyMomentComesOutTheSame) {
@@ -102,9 +139,20 @@ TEST(Launch, OneRankLostEndsAllAndTheRunGoesOn) {
 TEST(Launch, UsageIsChecked) {
   EXPECT_EQ(hone("launch -n 0 -- zoo").exit, 2);
   EXPECT_EQ(hone("launch -n 2").exit, 2);
+  EXPECT_NE(hone("launch -- zoo").err.find("-n: is missing"), std::string::npos);
   const Ran ran = hone("launch -n 1 -- zoo no/such/net --tensors");
-  EXPECT_EQ(ran.exit, 1);
+  EXPECT_EQ(ran.exit, 2);
   EXPECT_NE(ran.err.find("rank 0 of 1"), std::string::npos) << ran.err;
+  EXPECT_EQ(ran.err.find("checkpoint"), std::string::npos) << "it would fail again: " << ran.err;
+}
+
+// libtorch's own report of it, with its stack, stays away.
+TEST(Launch, ARankAloneSaysWhomItCannotMeet) {
+  const std::string run = scratch_folder() + "/run";
+  const Ran ran = in_source("RANK=1 WORLD_SIZE=2 MASTER_ADDR=127.0.0.1 MASTER_PORT=1 " + train(run, "--set train.timeout=1"));
+  EXPECT_EQ(ran.exit, 1);
+  EXPECT_EQ(ran.err.find("hone: rank 1 of 2 cannot meet the others at 127.0.0.1:1: "), 0u) << ran.err;
+  EXPECT_EQ(ran.err.find('\n'), ran.err.size() - 1) << ran.err;
 }
 
 TEST(Train, WithoutThePlugInSaysWhatToDo) {

@@ -34,6 +34,15 @@ TEST(Usage, EveryCommandHasHelpWithExamples) {
   EXPECT_GE(commands, 4);
 }
 
+TEST(Usage, HalfACommandListsItsOthers) {
+  const Ran help = hone("runs --help"), half = hone("data --help");  // one is a command of its own
+  EXPECT_NE(help.out.find("usage: hone runs"), std::string::npos) << help.out;
+  EXPECT_EQ(half.exit, 0) << half.err;
+  EXPECT_NE(half.out.find("  data show "), std::string::npos) << half.out;
+  EXPECT_EQ(half.out.find("  runs"), std::string::npos) << half.out;
+  EXPECT_EQ(half.out, hone("help data").out);
+}
+
 void expect_error(const std::string& arguments, int exit, const std::string& message) {
   const Ran ran = hone(arguments);
   EXPECT_EQ(ran.exit, exit) << arguments;
