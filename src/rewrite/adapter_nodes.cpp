@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 namespace hone {
 
@@ -93,11 +94,23 @@ ValueId propagation_adapter(Editor& e, ValueId x, ValueId context, const std::st
 
 ValueId attention_context(const Graph& g, const SkipPass& pass) {
   const NodeId attention = pass.sums[0].attention;
-  ValueId v = g.nodes[attention].inputs[g.nodes[attention].type == "Attention" ? 1 : 0];
-  // Back along the first operands: turns and reshapes, the dense layer, what it reads.
-  const auto own = [&](NodeId n) { return std::binary_search(pass.nodes.begin(), pass.nodes.end(), n); };
-  while (v != pass.input && g.values[v].producer != kNoNode && own(g.values[v].producer)) v = g.nodes[g.values[v].producer].inputs[0];
-  return v;
+  // Back from the keys: to the stream, or to what comes from outside and is made like it, the other stream.
+  std::vector<ValueId> todo{g.nodes[attention].inputs[g.nodes[attention].type == "Attention" ? 1 : 0]};
+  std::set<ValueId> seen;
+  ValueId outside = pass.input;
+  while (!todo.empty()) {
+    const ValueId v = todo.back();
+    todo.pop_back();
+    if (v == pass.input) return v;
+    if (v == kNoValue || !seen.insert(v).second) continue;
+    const Value& value = g.value(v);
+    if (value.producer != kNoNode && std::binary_search(pass.nodes.begin(), pass.nodes.end(), value.producer)) {
+      todo.insert(todo.end(), g.nodes[value.producer].inputs.begin(), g.nodes[value.producer].inputs.end());
+    } else if (value.kind != ValueKind::parameter && value.type.dtype == g.value(pass.input).type.dtype && value.type.shape.size() == g.value(pass.input).type.shape.size()) {
+      outside = v;
+    }
+  }
+  return outside;
 }
 
 ValueId append_prompt(Editor& e, ValueId x, const std::string& name, int64_t n, int64_t width) {

@@ -343,7 +343,9 @@ Result<Graph> apply_skips(const Graph& graph, const std::vector<SkipCandidate>& 
       HONE_TRY(plan.keep(c));
       continue;
     }
-    if (adapters.replace == Replace::propagate && c.passes[0].sums[0].attention == kNoNode) return fail(Code::usage, "propagate takes the place of an attention, and here is none", c.module, "--variant attention");
+    if (adapters.replace == Replace::propagate && (c.passes[0].sums.size() != 1 || c.passes[0].sums[0].attention == kNoNode))
+      return fail(Code::usage, "propagate takes the place of an attention alone, and this is none", c.module, "--variant attention");
+    if (adapters.replace == Replace::propagate && c.map) return fail(Code::usage, "propagate stands among tokens, and this is a map", c.module, "--replace adapter works there");
     for (const SkipPass& pass : c.passes) {
       End& end = ends[pass.nodes.back()] = {&c, &pass};
       for (NodeId n : pass.nodes) removed[n] = true;
@@ -406,7 +408,7 @@ Result<Graph> apply_skips(const Graph& graph, const std::vector<SkipCandidate>& 
     for (ValueId v : graph.nodes[n].outputs) leave_stream(v);
   }
   auto done = out.finish(graph);
-  if (!done) return fail(Code::unsupported, fmt::format("the rewritten network does not fit together: {}", done.error().text()), graph.name, "a file with fixed shapes cannot take more tokens");
+  if (!done) return fail(Code::unsupported, fmt::format("the rewritten network does not fit together: {}", done.error().text()), graph.name, adapters.keep == Keep::prompt || adapters.keep == Keep::deep_prompt ? "a file with fixed shapes cannot take more tokens" : "");
   return done;
 }
 

@@ -205,6 +205,14 @@ TEST(Adapters, PortsFitADecoder) {
   const Graph a = with(typed->graph, lavin, {1}), b = with(typed->graph, {.keep = Keep::before, .hidden = h, .replace_hidden = r, .module_norm = true}, {1});
   EXPECT_EQ(added(a), 2 * (d * h + h + d * h / 2 + d) + d * r + r + d * r / 2 + d);
   EXPECT_EQ(added(b), 4 * (2 * d * h + h + d) + 2 * d * r + r + d);
+  // EAS's adapter reads the stream where keys are made of it, through a norm whose scale comes first.
+  const auto attentions = *skip_candidates(typed->graph, "attention");
+  const Graph eas = with(typed->graph, {.keep = Keep::none, .replace = Replace::propagate}, {1}, "attention");
+  int read = 0;
+  for (const Node& n : eas.nodes)
+    for (const ValueId v : n.inputs)
+      if (v != kNoValue && n.type == "hone::Linear" && eas.modules[n.module].starts_with(attentions[1].skip_adapter) && eas.value(v).name == typed->graph.value(attentions[1].passes[0].input).name) ++read;
+  EXPECT_EQ(read, 2);  // own_proj and context_proj
   for (const Graph* g : {&a, &b}) {
     EXPECT_NE(g->find("model.model.layers.1.input_layernorm.weight"), kNoValue);
     EXPECT_EQ(g->find("model.model.layers.1.post_attention_layernorm.weight"), kNoValue);

@@ -192,6 +192,9 @@ TEST(Skip, ErrorsHelp) {
   EXPECT_EQ(apply_skips(g, c, {1, 1}, kIdentity).error().code, Code::usage);
   EXPECT_EQ(apply_skips(g, c, {}, {.keep = Keep::lora}).error().code, Code::usage);  // no attention
   EXPECT_EQ(apply_skips(g, c, {}, {.keep = Keep::prompt}).error().code, Code::usage);  // no tokens
+  const Graph whole = network("vilt/tiny"), maps = network("elasticvit/S1");
+  EXPECT_EQ(apply_skips(whole, *skip_candidates(whole), {1}, {.replace = Replace::propagate}).error().code, Code::usage);  // more than an attention
+  EXPECT_EQ(apply_skips(maps, *skip_candidates(maps, "attention"), {1}, {.keep = Keep::none, .replace = Replace::propagate}).error().code, Code::usage);
   EXPECT_FALSE(skip_candidates(network("torchvision/vgg11")));
   EXPECT_EQ(*parse_skip_set("2,4,8,9"), (std::vector<int64_t>{2, 4, 8, 9}));
   EXPECT_TRUE(parse_skip_set("")->empty());
