@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "core/file.h"
 #include "train/classify.h"
 #include "train/loop_options.h"
 #include "train/run_files.h"
@@ -42,6 +43,15 @@ Result<Plan> plan(const std::string& path, const std::vector<std::string>& setti
   return plan;
 }
 
+// The recipe as the run has it where both say the same. A run of an earlier hone lacks keys that came since: they have their
+// defaults there.
+std::string as_in_the_run(const std::string& frozen, const std::string& run, const std::vector<TaskKind>& tasks) {
+  auto own = read_file(run + "/recipe.toml");
+  if (!own) return frozen;
+  const auto today = plan(run, {}, tasks);
+  return today && today->frozen == frozen ? std::move(*own) : frozen;
+}
+
 }  // namespace
 
 std::vector<TaskKind> basic_tasks() { return {{"classify", "images to classes", [](Recipe& recipe, const Compute& compute) { return read_classify(recipe, compute); }}}; }
@@ -55,7 +65,7 @@ Result<Trained> run_training(const std::string& recipe, const std::string& run, 
   HONE_TRY_ASSIGN(const Plan p, plan(recipe, settings, tasks));
   HONE_TRY_ASSIGN(const Place place, place_from_environment());
   HONE_TRY_ASSIGN(Ranks ranks, Ranks::join(place, p.options->timeout));
-  HONE_TRY_ASSIGN(RunDir dir, open_run(run, p.frozen, ranks));
+  HONE_TRY_ASSIGN(RunDir dir, open_run(run, as_in_the_run(p.frozen, run, tasks), ranks));
   try {
     at::set_num_threads(p.options->compute.threads);
     Result<std::unique_ptr<Task>> made = p.make(dir);

@@ -36,6 +36,10 @@ TEST(Train, LearnsAndGoesOn) {
   EXPECT_EQ(again.exit, 0) << again.err;
   EXPECT_NE(again.out.find("\"stopped_early\": false"), std::string::npos) << again.out;
   EXPECT_EQ(read_file(run + "/checkpoints/last.state"), before);
+  // So is one of an earlier hone, whose recipe lacks a key that came since; its default stands in for it.
+  EXPECT_EQ(in_source("sed -i '/^nesterov/d' " + run + "/recipe.toml; " + train(run)).exit, 0);
+  const Ran stated = in_source(train(run, "--set optimiser.nesterov=true"));
+  EXPECT_NE(stated.err.find("optimiser.nesterov is nothing in the run"), std::string::npos) << stated.err;
   // Another recipe does not go on with it.
   const Ran other = in_source(train(run, "--set optimiser.lr=0.1"));
   EXPECT_NE(other.exit, 0);

@@ -237,7 +237,7 @@ Result<Report> evaluation_report(const std::vector<Evaluation>& runs, const std:
   Report report;
   report.command = "eval";
   report.title = first.net;
-  report.subtitle = fmt::format("{} split: {} sketches, gallery of {} photos{}", first.split, first.queries, first.gallery, runs.size() > 1 ? fmt::format(", mean of {} runs", runs.size()) : "");
+  report.subtitle = fmt::format("{}, {} split: {} sketches, gallery of {} photos{}", first.run, first.split, first.queries, first.gallery, runs.size() > 1 ? fmt::format(", mean of this run and {} more", runs.size() - 1) : "");
   std::vector<std::string> names;
   for (const Evaluation& e : runs) names.push_back(e.run);
   Facts facts{"", "", {{"runs", "", names, Unit::none, "", kJson}, {"split", "", first.split, Unit::none, "", kJson}, {"network", "network", first.net}, {"queries", "sketches", first.queries, Unit::none, "", kJson},
