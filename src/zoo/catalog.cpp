@@ -114,6 +114,26 @@ const std::vector<std::pair<std::string, std::string>>& aliases() {
   return all;
 }
 
+namespace {
+
+// `arch` at the size that `digits`, what stands behind the @ of `name`, say.
+Result<Arch> at_resolution(Arch arch, const std::string& digits, const std::string& name) {
+  int64_t res = 0;
+  auto [end, ec] = std::from_chars(digits.data(), digits.data() + digits.size(), res);
+  if (ec != std::errc() || end != digits.data() + digits.size() || res < 1)
+    return fail(Code::usage, fmt::format("'@{}' is no resolution", digits), name, "write a size in pixels, as in " + name.substr(0, name.rfind('@')) + "@288");
+  if (res == arch.resolution) return arch;
+  if (arch.test_resolution != 0)  // the same crop
+    arch.test_resolution = static_cast<int64_t>(
+        std::nearbyint(static_cast<double>(arch.test_resolution) * static_cast<double>(res) / static_cast<double>(arch.resolution)));
+  arch.resolution = res;
+  arch.name += fmt::format("@{}", res);
+  if (auto status = check(arch); !status) return fail(Code::usage, status.error().message, name);
+  return arch;
+}
+
+}  // namespace
+
 Result<Arch> find_arch(const std::string& name) {
   const size_t split = name.rfind('@');
   const std::string base = name.substr(0, split);
@@ -125,20 +145,9 @@ Result<Arch> find_arch(const std::string& name) {
   if (split == std::string::npos) return arch;
 
   const std::string digits = name.substr(split + 1);
-  int64_t res = 0;
-  auto [end, ec] = std::from_chars(digits.data(), digits.data() + digits.size(), res);
-  if (ec != std::errc() || end != digits.data() + digits.size() || res < 1)
-    return fail(Code::usage, fmt::format("'@{}' is no resolution", digits), name, "write a size in pixels, as in " + base + "@288");
   if (fixed_resolution(library(arch.name)))
-    return fail(Code::usage, fmt::format("{} networks have a fixed resolution, '@{}' cannot change it", library(arch.name), res), name);
-  if (res == arch.resolution) return arch;
-  if (arch.test_resolution != 0)  // the same crop
-    arch.test_resolution = static_cast<int64_t>(
-        std::nearbyint(static_cast<double>(arch.test_resolution) * static_cast<double>(res) / static_cast<double>(arch.resolution)));
-  arch.resolution = res;
-  arch.name += fmt::format("@{}", res);
-  if (auto status = check(arch); !status) return fail(Code::usage, status.error().message, name);
-  return arch;
+    return fail(Code::usage, fmt::format("{} networks have a fixed resolution, '@{}' cannot change it", library(arch.name), digits), name);
+  return at_resolution(std::move(arch), digits, name);
 }
 
 Result<Network> open_network(const std::string& net, const std::string& space_name) {
@@ -150,6 +159,12 @@ Result<Network> open_network(const std::string& net, const std::string& space_na
   if (fs::is_directory(net, ec))
     return fail(Code::usage, "a folder is no network here", net, "name a network or a file");
   if (!file_like) {
+    if (const size_t split = net.rfind('@'); split != std::string::npos && net.substr(0, split).ends_with(".toml") && fs::exists(net.substr(0, split), ec)) {  // a stage table at another size
+      HONE_TRY_ASSIGN(const std::string text, read_text(net.substr(0, split)));
+      HONE_TRY_ASSIGN(Arch arch, parse_arch(text, net.substr(0, split)));
+      HONE_TRY_ASSIGN(arch, at_resolution(std::move(arch), net.substr(split + 1), net));
+      return from_arch(std::move(arch), net);
+    }
     if (fs::is_regular_file(net, ec))
       return fail(Code::usage, "no kind of network file has this ending", net, "endings: .onnx .toml .hone .json");
     HONE_TRY_ASSIGN(Arch arch, find_arch(net));

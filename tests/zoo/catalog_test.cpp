@@ -6,6 +6,7 @@
 #include <fstream>
 #include <set>
 
+#include "cost/profile.h"
 #include "ir/text.h"
 
 namespace hone {
@@ -74,6 +75,17 @@ TEST(OpenNetwork, ReadsAnArch) {
   ASSERT_TRUE(net->arch);
   EXPECT_EQ(net->arch->name, "pycls/R-56");
   EXPECT_EQ(tensor_manifest(net->graph), tensor_manifest(open_network("pycls/R-56")->graph));
+}
+
+// Recipes write the size behind whatever they name.
+TEST(OpenNetwork, BuildsAnArchAtAnotherSize) {
+  const std::string path = temp_file("sized.toml", print_arch(find_arch("timm/resnet18").value()));
+  const auto net = open_network(path + "@64");
+  ASSERT_TRUE(net) << net.error().text();
+  EXPECT_EQ(net->graph.value(net->graph.inputs[0]).type.shape, (Shape{1, 3, 64, 64}));
+  EXPECT_EQ(profile(net->graph).value().totals.macs, profile(open_network("timm/resnet18@64")->graph).value().totals.macs);
+  EXPECT_EQ(open_network(path + "@wide").error().code, Code::usage);
+  EXPECT_NE(open_network("missing.toml@64").error().text().find("unknown network 'missing.toml'"), std::string::npos);
 }
 
 TEST(OpenNetwork, ReadsAGraph) {
