@@ -74,10 +74,10 @@ std::vector<ResidualSum> residual_sums(const GraphFacts& facts, const SkipPass& 
     if (sum.type != "Add" || !reads(sum, stream) || sum.inputs[0] == sum.inputs[1]) continue;
     if (!(g.value(sum.outputs[0]).type == g.value(stream).type)) continue;
     ResidualSum r{.sum = n, .stream = stream, .branch = sum.inputs[0] == stream ? sum.inputs[1] : sum.inputs[0]};
-    if (!facts.dynamic[r.branch]) continue;  // a bias or a table, no branch
+    const std::vector<NodeId> branch = nodes_between(g, stream, r.branch, pass.nodes);
+    if (std::ranges::none_of(branch, [&](NodeId b) { return reads(g.nodes[b], stream); })) continue;  // a bias, a table, what a shortcut made of another value
     const auto& readers = facts.readers[sum.outputs[0]];
     if (readers.size() == 1 && own.count(readers[0]) && is_norm(g.nodes[readers[0]]) && !facts.is_output[sum.outputs[0]]) r.norm = readers[0];
-    const std::vector<NodeId> branch = nodes_between(g, stream, r.branch, pass.nodes);
     for (NodeId b : branch)
       if (is_attention(g.nodes[b])) r.attention = b;
     out.push_back(r);

@@ -2,8 +2,8 @@
 // Models", NeurIPS 2023; official code DoubtedSteam/DAS): which modules of a network can be left out. The network without
 // some of them, and what is put in their place, is rewrite/adapters.h; sets as files, rewrite/skip_set.h.
 //
-// A candidate is a module with parameters whose output has the type of its input and is joined with it by an addition inside
-// the module, so that replacing the module by its input keeps the graph valid. Numbers of candidates, by variant:
+// A candidate is a module with parameters whose output has the type of its input, which an addition inside the module joins with
+// a branch that was made of it, so that replacing the module by its input keeps the graph valid. Numbers of candidates, by variant:
 //   ViLT                0-11: transformer blocks
 //   METER, "fusion"     0-5: text cross-modal layers; 6-11: image cross-modal layers
 //   METER, "global"     the same, and 12-23: RoBERTa layers

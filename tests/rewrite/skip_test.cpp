@@ -113,6 +113,14 @@ TEST(Skip, CandidatesOfAResNetAreItsBlocksThatKeepTheShape) {
   EXPECT_EQ(c->front().module, "layer1.1");
 }
 
+// ElasticViT's shortcuts around blocks that change the shape hold an addition, but nothing made of what they add to.
+TEST(Skip, AShortcutAroundABlockIsNoCandidate) {
+  const auto c = skip_candidates(network("elasticvit/S1"));
+  ASSERT_TRUE(c) << c.error().text();
+  EXPECT_GT(c->size(), 10u);
+  for (const SkipCandidate& candidate : *c) EXPECT_FALSE(candidate.module.ends_with("shortcut")) << candidate.module;
+}
+
 // NLVR2 shows two pictures: every layer runs once a picture, and both runs are left out together.
 TEST(Skip, LayersThatRunTwiceHaveTwoPasses) {
   for (const char* net : {"meter/tiny-nlvr2", "vilt/tiny-nlvr2"}) {
