@@ -13,7 +13,7 @@ std::string page_style() {
 body{margin:0;background:var(--page);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif}
 main{max-width:1040px;margin:0 auto;padding:28px 20px 48px}
 h1{font-size:26px;line-height:1.25;margin:0;overflow-wrap:anywhere}
-header+.scroll,header+.box,.cards+.scroll,.cards+.box{margin-top:22px}
+header+.scroll,header+dl.box,.scroll+dl.box,.cards+.scroll,.cards+.box{margin-top:22px}
 h2{font-size:18px;margin:36px 0 10px}
 .sub{color:var(--soft);margin:4px 0 0;overflow-wrap:anywhere}
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:22px 0 0;padding:0}
@@ -33,7 +33,7 @@ th,td{padding:5px 10px;text-align:left;border-bottom:1px solid var(--line);white
 th{color:var(--soft);font-weight:500;font-size:13px}
 tbody tr:last-child td{border-bottom:0}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
-td.t{white-space:normal;overflow-wrap:anywhere;min-width:130px}
+td.t{white-space:normal;overflow-wrap:anywhere;min-width:170px}
 .v{white-space:nowrap}
 td .bar{display:inline-block;width:90px;height:9px;margin-left:9px;background:var(--track);border-radius:2px;overflow:hidden;vertical-align:baseline}
 td .bar i{display:block;height:100%;background:var(--c0)}

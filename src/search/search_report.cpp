@@ -140,7 +140,7 @@ void add_progress(Report& report, const SearchResult& r) {
 // Points of the chart: the front, the bank, a share of the rest, and published networks.
 void add_accuracy_chart(Report& report, const SearchResult& r) {
   Table points{"points", "Points of the chart", {{"name", "member"}, {"group", "group"}, cost_column(r.quantity), {"accuracy", "accuracy", Unit::share}, {"low", "from", Unit::share}, {"high", "to", Unit::share}}, {}, true, kHtml};
-  Table line{"front_line", "Front", {{"name", "name"}, {"x", "x"}, {"y", "y"}}, {}, true, kHtml};
+  Table line{"front_line", "Front", {{"name", "name"}, {"x", "x"}, {"y", "y"}}, {}, true, 0};   // the chart's alone: its points are in the table of the front
   const std::set<int64_t> front(r.front.begin(), r.front.end());
   const size_t step = std::max<size_t>(1, r.entries.size() / kPoints);
   auto add = [&](const Entry& e, const char* group, bool named = false) {

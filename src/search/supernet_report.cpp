@@ -119,8 +119,8 @@ double rank_correlation(const std::vector<double>& a, const std::vector<double>&
 }
 
 void add_alone(Report& report, const SupernetStory& s, const CostTable& costs) {
-  Table t{"alone", "Inherited weights against training alone", {{"run", "run"}, {"macs", "MACs", Unit::count}, {"inherited", "inherited", Unit::share}, {"alone", "alone", Unit::share}, {"gap", "gap, points"}, {"pictures", "pictures", Unit::count, false, kJson | kHtml}, {"encoding", "encoding", Unit::none, false, kJson | kHtml}}, {}};
-  Table even{"even", "", {{"name", ""}, {"x", ""}, {"y", ""}}, {}, true, kHtml};
+  Table t{"alone", "Inherited weights against training alone", {{"run", "run"}, {"macs", "MACs", Unit::count}, {"inherited", "inherited", Unit::share}, {"alone", "alone", Unit::share}, {"gap", "gap, points"}, {"pictures", "pictures", Unit::none, false, kJson | kHtml}, {"encoding", "encoding", Unit::none, false, kJson | kHtml}}, {}};
+  Table even{"even", "", {{"name", ""}, {"x", ""}, {"y", ""}}, {}, true, 0};   // the chart's alone
   std::vector<double> inherited, alone;
   double gap = 0;
   for (const Alone& a : s.alone) {
