@@ -88,6 +88,7 @@ Result<Outcome> run_search(const Options& o, const TextStyle& style) {
   if (!o.budget.empty()) HONE_TRY(parse_budget(o.budget));
   if (o.budget.empty() && wish.method == search::Method::evolution) return fail(Code::usage, "evolution searches within a budget", "--budget", "such as --budget 'macs<20M'; --method front needs none");
   if (o.retest && (*o.retest < 0 || *o.retest > 10000)) return fail(Code::usage, fmt::format("{} members, expected 0 to 10000", *o.retest), "--retest");
+  if (o.calibration && *o.calibration < 0) return fail(Code::usage, fmt::format("{} batches, expected 0 or more", *o.calibration), "--calibration");
   if (o.workers && (*o.workers < 1 || *o.workers > 256)) return fail(Code::usage, fmt::format("{} workers, expected 1 to 256", *o.workers), "--workers");
   if (o.threads && (*o.threads < 1 || *o.threads > 1024)) return fail(Code::usage, fmt::format("{} threads, expected 1 to 1024", *o.threads), "--threads");
   HONE_TRY(check_file(o));
@@ -165,7 +166,7 @@ Command search_command() {
   c.options.push_back({"--split", "NAME", &o->split, "of the data that scores are measured on: search (default), training pictures that the run kept back, or val", {"search", "val"}});
   c.options.push_back({"--images", "N", &o->images, "of the split, all unless told"});
   c.options.push_back({"--retest", "N", &o->retest, "best members tested again on the whole val split, 10 unless told; 0: none"});
-  c.options.push_back({"--calibration", "N", &o->calibration, "training batches for BatchNorm statistics, as the recipe says unless told"});
+  c.options.push_back({"--calibration", "N", &o->calibration, "training batches for BatchNorm statistics, as the recipe says unless told; 0: training's own, mixed over all members"});
   c.options.push_back({"--workers", "N", &o->workers, "networks scored side by side, 1 unless told"});
   c.options.push_back({"--threads", "N", &o->threads, "of each worker, 1 unless told"});
   c.options.push_back({"--seed", "S", &o->seed, "2012 unless told"});
