@@ -145,7 +145,7 @@ int64_t updated(const Graph& graph, bool norms) {
 Result<Outcome> apply(Options& o, const TextStyle& style) {
   std::optional<SkipSet> from;
   Adapters adapters;
-  if (o.set.ends_with(".json")) {
+  if (names_skip_set(o.set)) {
     HONE_TRY_ASSIGN(from, read_skip_set(o.set));
     adapters = from->adapters;
     const auto named = [](const std::string& variant) { return variant.empty() ? std::string("fusion") : variant; };
@@ -234,7 +234,7 @@ Command skip_apply_command() {
   c.summary = "A network without some of its modules, and what that saves";
   c.about = "Kept candidates get small adapters, skipped ones an adapter in their place, or nothing; docs/skipping.md says what each kind is.";
   add_common(c, *o);
-  c.options.push_back({"--set", "LIST|FILE", &o->set, "what is left out: numbers of skip list, as in 2,4,8,9, or a skip-set file (.json); nothing unless told"});
+  c.options.push_back({"--set", "LIST|FILE", &o->set, "what is left out: numbers of skip list, as in 2,4,8,9, or a search's run, or its skip-set file (.json); nothing unless told"});
   c.options.push_back({"--adapters", "KIND", &o->adapters, "of kept candidates, das unless told; identity: none there and nothing in place of skipped ones",
                        {"das", "houlsby", "scaled", "lora", "linear", "before", "prompt", "deep-prompt", "none", "identity"}});
   c.options.push_back({"--replace", "KIND", &o->replace, "in place of skipped candidates, adapter unless told", {"adapter", "identity", "propagate"}});

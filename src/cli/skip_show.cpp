@@ -23,9 +23,7 @@ struct Options {
 Result<Outcome> show(Options& o, const TextStyle& style) {
   std::error_code ec;
   const bool run = std::filesystem::is_directory(o.set, ec);
-  const std::string path = run ? o.set + "/skip_set.json" : o.set;
-  if (run && !std::filesystem::exists(path, ec)) return fail(Code::not_found, "holds no skip_set.json", o.set, "a search's run directory, after its first validation, or a skip-set file");
-  HONE_TRY_ASSIGN(const SkipSet set, read_skip_set(path));
+  HONE_TRY_ASSIGN(const SkipSet set, read_skip_set(o.set));
   // Names and costs of all candidates, where the network can be opened from here and is still the one.
   std::vector<SkipCandidate> candidates;
   if (auto network = open_network(run ? located(set.network, o.set) : set.network))

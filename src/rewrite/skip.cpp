@@ -411,7 +411,7 @@ Result<std::vector<int64_t>> parse_skip_set(std::string_view text) {
     int64_t n = 0;
     const auto [stop, error] = std::from_chars(text.data() + at, text.data() + end, n);
     if (error != std::errc() || stop != text.data() + end || end + 1 == text.size())
-      return fail(Code::usage, fmt::format("skip set '{}', column {}: a number was expected", text, at + 1), {}, "numbers of candidates, for example 2,4,8,9");
+      return fail(Code::usage, fmt::format("skip set '{}', column {}: a number was expected", text, at + 1), {}, "numbers of candidates, for example 2,4,8,9; or a search's run directory, or a skip-set file (.json)");
     out.push_back(n);
     at = end + 1;
   }

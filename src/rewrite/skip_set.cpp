@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -190,8 +191,17 @@ Result<SkipSet> parse_skip_set_file(const std::string& text, const std::string& 
 }
 
 Result<SkipSet> read_skip_set(const std::string& path) {
-  HONE_TRY_ASSIGN(const std::string text, read_file(path));
-  return parse_skip_set_file(text, path);
+  std::error_code ec;
+  const bool run = std::filesystem::is_directory(path, ec);
+  const std::string file = run ? fmt::format("{}/{}", path, kSkipSetFile) : path;
+  if (run && !std::filesystem::exists(file, ec)) return fail(Code::not_found, fmt::format("holds no {}", kSkipSetFile), path, "a search's run directory, after its first validation, or a skip-set file");
+  HONE_TRY_ASSIGN(const std::string text, read_file(file));
+  return parse_skip_set_file(text, file);
+}
+
+bool names_skip_set(const std::string& text) {
+  std::error_code ec;
+  return text.ends_with(".json") || std::filesystem::is_directory(text, ec);
 }
 
 Result<std::vector<int64_t>> place_skip_set(const SkipSet& set, const std::vector<SkipCandidate>& candidates, const std::string& network) {

@@ -40,7 +40,11 @@ std::string candidates_identity(const std::vector<SkipCandidate>& candidates);
 std::string print_skip_set(const SkipSet& set);
 // Unknown versions, wrong types and numbers that do not agree with each other are errors that name the entry.
 Result<SkipSet> parse_skip_set_file(const std::string& json, const std::string& source);
+// A set's file, or the run directory of a search, which holds one as kSkipSetFile.
+inline constexpr const char* kSkipSetFile = "skip_set.json";
 Result<SkipSet> read_skip_set(const std::string& path);
+// Whether `text` is one of these rather than numbers: a directory, or anything that ends in .json.
+bool names_skip_set(const std::string& text);
 
 // The numbers of the set's modules among these candidates. Errors (usage): a module that does not exist or is no candidate
 // here; one that is there with another width than the file's network had is told apart by the identity.

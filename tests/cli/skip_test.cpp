@@ -104,6 +104,7 @@ TEST(SkipRuns, SearchTrainExport) {
   EXPECT_EQ(shown["set"], set["set"]);
   EXPECT_EQ(shown["modules"][0]["macs"], json("hone skip list timm/resnet18@32", folder)["candidates"][0]["macs"]) << "at the resolution of the run";
   EXPECT_EQ(json("hone skip apply timm/resnet18@32 --set search/skip_set.json", folder)["modules"], set["modules"]);
+  EXPECT_EQ(json("hone skip apply timm/resnet18@32 --set search", folder)["modules"], set["modules"]);
   // Applied by hand and trained: the same network.
   const Ran trained = shell("hone " + train("train", folder + "/adapted", "--set adapters.keep=das --set train.epochs=1 --set skip.set=" + folder + "/search"), kSource);
   ASSERT_EQ(trained.exit, 0) << trained.err;

@@ -42,7 +42,7 @@ Result<Opened> options_of(const std::string& path) {
   o.network = located(o.network, path);
   o.weights.clear();
   o.search = false;
-  o.set = run.file("skip_set.json");
+  o.set = run.file(kSkipSetFile);
   o.pictures.path = located(o.pictures.path, path);
   if (std::string& sketches = o.sketches.data.path; !sketches.empty() && sketches != "procedural") sketches = located(sketches, path);
   QuestionTrainOptions& q = o.questions;
@@ -148,7 +148,7 @@ Result<SkipEvaluation> evaluate_skip(const std::string& path, const std::string&
   e.macs = costs.totals.macs;
   e.backbone_macs = backbone.totals.macs;
   e.candidates = static_cast<int64_t>(task->subnets().candidates().size());
-  HONE_TRY_ASSIGN(e.set, read_skip_set(path + "/skip_set.json"));
+  HONE_TRY_ASSIGN(e.set, read_skip_set(path));
   e.network = e.set.network;
   e.seconds = seconds_of(path);
   HONE_TRY_ASSIGN(const RunDir run, RunDir::open(path));

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <set>
 
 #include "cost/profile.h"
@@ -21,8 +20,6 @@
 namespace hone::methods {
 
 namespace {
-
-constexpr const char* kSetFile = "skip_set.json";
 
 // Names of the parameters of the dense layers or convolutions nearest to the outputs: the classifier.
 std::vector<std::string> head_parameters(const Graph& g) {
@@ -139,14 +136,12 @@ Result<SkipNumbers> SkipTask::given_set() {
   set_method_ = o_.set == "random" ? "random" : "given";
   if (o_.set.empty()) return SkipNumbers{};
   if (o_.set == "random") return random_choice(n, o_.bandit.skip, derive_seed(compute_.seed, 0x72616e64)).set;
-  std::error_code ec;
-  const bool run = std::filesystem::is_directory(o_.set, ec);
-  if (!run && !o_.set.ends_with(".json")) {
+  if (!names_skip_set(o_.set)) {
     HONE_TRY_ASSIGN(SkipNumbers set, parse_skip_set(o_.set));
     std::sort(set.begin(), set.end());
     return set;
   }
-  HONE_TRY_ASSIGN(const SkipSet file, read_skip_set(run ? o_.set + "/" + kSetFile : o_.set));
+  HONE_TRY_ASSIGN(const SkipSet file, read_skip_set(o_.set));
   set_method_ = file.method;
   return place_skip_set(file, subnets_.candidates(), o_.network);
 }
@@ -302,7 +297,7 @@ Result<SkipAnswers> SkipTask::retrieve(const train::Params& params, const SkipNu
 
 Result<train::Metrics> SkipTask::validate(const train::Params& params) {
   HONE_TRY_ASSIGN(const SkipSet chosen_set, chosen(params));
-  if (run_) HONE_TRY(run_->write(kSetFile, print_skip_set(chosen_set)));
+  if (run_) HONE_TRY(run_->write(kSkipSetFile, print_skip_set(chosen_set)));
   HONE_TRY_ASSIGN(const SkipAnswers answers, answer(params, chosen_set.set, "validation"));
   HONE_TRY_ASSIGN(const Graph g, subnets_.graph(chosen_set.set, 1));
   HONE_TRY_ASSIGN(const Profile costs, profile(g));
