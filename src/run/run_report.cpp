@@ -100,7 +100,7 @@ Status add_curves(Report& report, const std::vector<const RunDir*>& runs, const 
       else alone.push_back(name);
     }
     if (!together.empty()) {
-      Chart c = curve(kind, kind == "train" ? "Losses over steps" : "Validation", together, several);
+      Chart c = curve(kind, kind == "train" ? "Losses over steps" : "Validation over steps", together, several);
       if (kind == "train") c.caption = "Of many steps the mean is drawn; the band is their least and greatest value.";
       report.parts.push_back(std::move(c));
     }
@@ -149,7 +149,7 @@ Result<Report> run_report(const RunDir& run) {
   Facts facts{"", "", {{"run", "run", s.path, Unit::none, "", kJson}, {"state", "state", std::string(s.state_name()), Unit::none, "", kJson}, {"step", "step", s.step},
                        {"watched", "watched", s.watched.empty() ? Cell(std::monostate{}) : Cell(s.watched), Unit::none, "", kJson}, {"best_step", "best at step", s.best.empty() ? Cell(std::monostate{}) : Cell(s.best_step)},
                        {"idle", "last event", format_duration(s.idle_seconds) + " ago", Unit::none, "", kText},
-                       {"last_event", "last event", s.last_event, Unit::none, "", kHtml}, {"idle_ms", "", static_cast<int64_t>(s.idle_seconds * 1000), Unit::none, "", kJson}}, true};
+                       {"last_event", "last event", s.last_event.substr(0, 10), Unit::none, s.last_event.substr(std::min<size_t>(11, s.last_event.size())), kHtml}, {"idle_ms", "", static_cast<int64_t>(s.idle_seconds * 1000), Unit::none, "", kJson}}, true};
   report.parts.push_back(std::move(facts));
   if (!s.best.empty() || !s.last.empty()) {
     Table table{"metrics", "Validation", {{"metric", "metric"}, {"best", "best"}, {"last", "last"}}};

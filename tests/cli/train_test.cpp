@@ -79,13 +79,14 @@ TEST(Train, BadDataIsNamed) {
       "hone train sketch.toml run",
       folder);
   ASSERT_EQ(ran.exit, 0) << ran.err;
-  const Ran shown = shell("hone runs show run && hone eval run --split validation", folder);
+  const Ran shown = shell("hone runs show run && hone eval run --split validation && hone eval run --split validation --json", folder);
   for (const char* text : {"set: train ", "2 x missing photo: ", "1 x unreadable image: ", "is cut short", "1 x duplicate id: ", "1 x sketch without strokes: none"}) {
     EXPECT_NE(ran.err.find(text), std::string::npos) << text << "\n" << ran.err;
     EXPECT_NE(read_file(folder + "/run/events.jsonl").find(text), std::string::npos) << text;
   }
   EXPECT_NE(shown.out.find("set: 2 x missing photo"), std::string::npos) << shown.out << shown.err;
   EXPECT_NE(shown.out.find("warning: set: 1 x duplicate id"), std::string::npos) << shown.out << shown.err;
+  EXPECT_NE(shown.out.find("{\"kind\":\"duplicate id\",\"count\":1,"), std::string::npos) << shown.out;
 }
 
 TEST(Train, ADamagedCheckpointIsNamed) {

@@ -182,7 +182,8 @@ Result<Evaluation> evaluate(const std::string& run, const std::string& split_nam
   e.run = run;
   e.net = t.run.options.net;
   e.split = split_name;
-  for (const DataNote& note : set.notes) e.notes.push_back(fmt::format("{}: {}", t.run.data.path, describe(note)));
+  e.data = t.run.data.path;
+  e.notes = set.notes;
   e.queries = static_cast<int64_t>(items.size());
   e.canvases = t.encoder.options().canvases;
   HONE_TRY_ASSIGN(const CanvasRanks r, rank_everywhere(t, set, photos, items, &e));
@@ -325,7 +326,12 @@ Result<Report> evaluation_report(const std::vector<Evaluation>& runs, const std:
     }
     report.parts.push_back(std::move(compare));
   }
-  for (const std::string& note : first.notes) report.parts.push_back(Note{Note::Level::warning, note});
+  Table notes{"notes", "", {{"kind", "kind"}, {"count", "count"}, {"examples", "examples"}}, {}, false, kJson};
+  for (const DataNote& note : first.notes) {
+    notes.rows.push_back({note.kind, note.count, note.examples});
+    report.parts.push_back(Note{Note::Level::warning, fmt::format("{}: {}", first.data, describe(note))});
+  }
+  report.parts.push_back(std::move(notes));
   return report;
 }
 

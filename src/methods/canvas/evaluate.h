@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "data/sketch_photos.h"
 #include "run/report.h"
 
 namespace hone::methods {
@@ -28,7 +29,8 @@ struct Evaluation {
   std::vector<Scores> scores;            // fixed canvases first, largest last; then those of a selector's run
   std::vector<int64_t> points;           // of each sketch as the selector reads it; empty without one
   std::vector<int64_t> strokes;        // with a selector: of every query
-  std::vector<std::string> notes;        // bad data of the set, by name
+  std::string data;                      // path of the set
+  std::vector<DataNote> notes;           // what was wrong with it
   double map = -1;                       // mean average precision by category at the largest canvas; -1: one category
 };
 
