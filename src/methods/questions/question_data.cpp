@@ -199,11 +199,7 @@ DataFacts QuestionData::facts(const QuestionTrainOptions& o) const {
 
 std::vector<std::string> QuestionData::notes() const {
   std::vector<std::string> out;
-  for (const DataNote& note : set->notes) {
-    std::string line = fmt::format("{}: {}", note.kind, note.count);
-    for (const std::string& e : note.examples) line += (&e == note.examples.data() ? " (" : ", ") + e;
-    out.push_back(line + (note.examples.empty() ? "" : ")"));
-  }
+  for (const DataNote& note : set->notes) out.push_back(describe(note));
   return out;
 }
 

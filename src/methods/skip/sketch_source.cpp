@@ -100,7 +100,7 @@ class SketchSource final : public ExampleSource {
   }
   std::vector<std::string> notes() const override {
     std::vector<std::string> out;
-    for (const DataNote& note : set_.notes) out.push_back(fmt::format("{}: {} of {}", o_.data.path, note.kind, note.count));
+    for (const DataNote& note : set_.notes) out.push_back(fmt::format("{}: {}", o_.data.path, describe(note)));
     return out;
   }
 
