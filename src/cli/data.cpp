@@ -82,7 +82,7 @@ Table lengths(const std::vector<const Sketch*>& sketches) {
 }
 
 Table categories(const std::map<std::string, std::pair<int64_t, int64_t>>& counts, bool photos) {
-  Table table{"categories", fmt::format("{} categories", counts.size()), {{"category", "category"}}};
+  Table table{"categories", fmt::format("{} categor{}", counts.size(), counts.size() == 1 ? "y" : "ies"), {{"category", "category"}}};
   if (photos) table.columns.push_back({"photos", "photos"});
   table.columns.push_back({"sketches", "sketches"});
   for (const auto& [name, n] : counts) {

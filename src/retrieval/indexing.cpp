@@ -128,7 +128,7 @@ Result<std::shared_ptr<const EmbeddingStore>> embed_gallery(const SketchRun& run
     values.insert(values.end(), rows.begin(), rows.end());
     return {};
   }));
-  if (!notes.empty()) return fail(Code::invalid, fmt::format("{} photos cannot be read, the first: {}", notes[0].count, notes[0].examples[0]), source);
+  if (!notes.empty()) return fail(Code::invalid, fmt::format("{} photos cannot be read, the first: {}", notes[0].count, notes[0].examples[0]), source, "hone index leaves them out and names them: search what it wrote with --index");
   return EmbeddingStore::of(facts_of(run, source), ids, values);
 }
 

@@ -7,6 +7,7 @@
 #include <thread>
 #include <unordered_map>
 
+#include "data/archive.h"
 #include "data/raster.h"
 #include "data/resize.h"
 #include "retrieval/indexing.h"
@@ -102,12 +103,13 @@ Result<Report> retrieve(const RetrieveRequest& r) {
   Report report;
   report.command = "retrieve";
   report.title = r.run;
-  report.subtitle = fmt::format("{} sketches, gallery of {} photos", asked.size(), index->store().count());
+  report.subtitle = fmt::format("{} sketch{}, gallery of {} photos", asked.size(), asked.size() == 1 ? "" : "es", index->store().count());
   Table table{"sketches", "",
               {{"sketch", "sketch"}, {"canvas", "canvas"}, {"flops", "FLOPs", Unit::count}, {"macs", "MACs", Unit::count, false, kJson}, {"ms", "ms"}, {"selector_ms", "selector"}, {"picture_ms", "picture"}, {"network_ms", "network"},
                {"search_ms", "search"}, {"nearest", "nearest photo"}, {"distance", "distance"}, {"photos", "", Unit::none, false, kJson}, {"distances", "", Unit::none, false, kJson}, {"rank", "rank of its photo"}}, {}};
   Pictures pictures{"Retrieved photos", "Each row: the sketch, then photos from the nearest on; its own photo is marked as a hit.", {}, 96};
   int64_t hits = 0, known = 0;
+  std::vector<DataNote> lacking;  // sketches that no answer can be right for
   for (const Asked& a : asked) {
     HONE_TRY_ASSIGN(const Answer answer, path->ask(a.sketch, {r.top, r.canvas, r.mode}));
     // As the paper counts: the encoder at its canvas, and the selector where it chose.
@@ -126,6 +128,8 @@ Result<Report> retrieve(const RetrieveRequest& r) {
       rank = nearer;
       hits += nearer == 1;
       ++known;
+    } else if (!a.photo.empty()) {
+      add_note(lacking, "sketch whose photo the gallery lacks", fmt::format("{} of {}", a.photo, a.sketch.id));
     }
     PictureRow row{fmt::format("{} at {} x {}", a.sketch.id, answer.canvas, answer.canvas), {}};
     HONE_TRY_ASSIGN(std::string drawn, encode_png(picture_of(a.sketch)));
@@ -153,6 +157,12 @@ Result<Report> retrieve(const RetrieveRequest& r) {
   }
   if (known > 0) report.parts.push_back(Facts{"", "", {{"acc1", "right at once", static_cast<double>(hits) / static_cast<double>(known), Unit::share}}, true});
   report.parts.push_back(std::move(table));
+  Table notes{"notes", "", {{"kind", "kind"}, {"count", "count"}, {"examples", "examples"}}, {}, false, kJson};
+  for (const DataNote& n : lacking) {
+    notes.rows.push_back({n.kind, n.count, n.examples});
+    report.parts.push_back(Note{Note::Level::warning, describe(n)});
+  }
+  report.parts.push_back(std::move(notes));
   report.parts.push_back(std::move(pictures));
   return report;
 }

@@ -273,6 +273,16 @@ TEST_F(Query, RetrieveRanksTestSketches) {
     const std::string json = to_json(*report);
     for (const char* key : {"\"selector_ms\"", "\"network_ms\"", "\"search_ms\"", "\"acc1\""}) EXPECT_NE(json.find(key), std::string::npos) << key;
   }
+  // A gallery without the photos that the sketches show: named and counted, and no rank is made up.
+  index("a", "data:train", "train");
+  r.index = folder + "train";
+  const auto lacking = retrieve(r);
+  ASSERT_TRUE(lacking) << lacking.error().text();
+  for (const auto& row : lacking->table("sketches")->rows) EXPECT_TRUE(std::holds_alternative<std::monostate>(row.back()));
+  ASSERT_EQ(lacking->table("notes")->rows.size(), 1u);
+  EXPECT_EQ(std::get<int64_t>(lacking->table("notes")->rows[0][1]), 3);
+  EXPECT_NE(to_text(*lacking).find("3 x sketch whose photo the gallery lacks"), std::string::npos);
+  EXPECT_EQ(to_json(*lacking).find("\"acc1\""), std::string::npos);
   ASSERT_TRUE(StoreWriter::open(folder + "none", facts_of(*open_sketch_run(folder + "a"), "")));
   r.index = folder + "none";
   r.gallery = "data:test";
