@@ -26,7 +26,7 @@ Result<Outcome> show(Options& o, const TextStyle& style) {
   HONE_TRY_ASSIGN(const SkipSet set, read_skip_set(o.set));
   // Names and costs of all candidates, where the network can be opened from here and is still the one.
   std::vector<SkipCandidate> candidates;
-  if (auto network = open_network(run ? located(set.network, o.set) : set.network))
+  if (auto network = open_network(run ? kept_or_located(set.network, kKeptNetwork, o.set) : set.network))
     if (auto found = skip_candidates(network->graph, set.variant); found && candidates_identity(*found) == set.identity) candidates = std::move(*found);
   const auto module = [&](size_t i) { return i < candidates.size() ? candidates[i].module : fmt::format("candidate {}", i); };
 

@@ -40,8 +40,10 @@ Result<OpenRun> open_run(const std::string& path) {
 // The network that a recipe names: a member of a supernet lies in the run itself.
 std::string network_of(const std::string& name, const RunDir& run) {
   std::error_code ec;
-  return fs::exists(run.file(kStartNetwork), ec) ? run.file(kStartNetwork) : located(name, run.path());
+  return fs::exists(run.file(kStartNetwork), ec) ? run.file(kStartNetwork) : kept_or_located(name, kKeptNetwork, run.path());
 }
+// What a file says of where its network came from: the recipe's name for what the run has a copy of.
+std::string recorded(const std::string& name, const std::string& net, const OpenRun& run) { return fs::path(net).parent_path() == fs::path(run.dir.path()) ? name : net; }
 std::string at_resolution(const std::string& net, int64_t resolution) {
   return resolution > 0 && fs::path(net).filename() != kStartNetwork ? fmt::format("{}@{}", net, resolution) : net;
 }
@@ -134,7 +136,7 @@ Result<Network> classify_net(OpenRun& run) {
     HONE_TRY_ASSIGN(network.graph, build(*network.arch));
   }
   HONE_TRY_ASSIGN(network.graph, with_tensors(std::move(network.graph), tensors, checkpoint));
-  mark(network.graph, run, net.ends_with(kStartNetwork) ? name : net, sha256);
+  mark(network.graph, run, recorded(name, net, run), sha256);
   network.graph.metadata["hone.input.mean"] = numbers_text(r.reals("data.mean", {0.485, 0.456, 0.406}, ""));
   network.graph.metadata["hone.input.std"] = numbers_text(r.reals("data.std", {0.229, 0.224, 0.225}, ""));
   network.name = run.dir.path();
@@ -144,13 +146,13 @@ Result<Network> classify_net(OpenRun& run) {
 // A skip run: the network without the modules of the run's skip_set.json, its linear adapters merged into the weights.
 Result<Network> skip_net(OpenRun& run) {
   Recipe& r = run.recipe;
-  const std::string name = located(r.text("network.name", "", ""), run.dir.path());
+  const std::string name = r.text("network.name", "", ""), net = network_of(name, run.dir);
   const int64_t resolution = r.integer("network.resolution", 0, "", 0, 4096);
   HONE_TRY_ASSIGN(const SkipSet set, read_skip_set(run.dir.file("skip_set.json")));
   std::string checkpoint, sha256;
   NamedTensors tensors;
   HONE_TRY(read_weights(run.dir, checkpoint, sha256, tensors));
-  HONE_TRY_ASSIGN(Network network, open_network(resolution > 0 ? fmt::format("{}@{}", name, resolution) : name));
+  HONE_TRY_ASSIGN(Network network, open_network(at_resolution(net, resolution)));
   const bool questions = !r.text("questions.path", "", "").empty();
   if (network.arch && questions) {  // the data decided its texts
     network.arch->options["text_length"] = r.integer("questions.text_length", 24, "", 4, 512);
@@ -179,7 +181,7 @@ Result<Network> skip_net(OpenRun& run) {
   HONE_TRY_ASSIGN(skipped, with_tensors(std::move(skipped), tensors, checkpoint));
   HONE_TRY_ASSIGN(Merged merged, merge_adapters(skipped));
   network.graph = std::move(merged.graph);
-  mark(network.graph, run, name, sha256);
+  mark(network.graph, run, recorded(name, net, run), sha256);
   network.graph.metadata["hone.skipped"] = fmt::format("{}", fmt::join(set.modules, " "));
   if (questions) {
     const Normalise n = (network.arch && network.arch->family == "meter" ? meter_transform() : vilt_transform()).normalise;
@@ -200,15 +202,6 @@ std::optional<MemberName> member_name(const std::string& net) {
   const size_t colon = net.rfind(':');
   if (colon == std::string::npos || colon == 0 || !(net.ends_with(".json") || net.ends_with(".toml"))) return std::nullopt;
   return MemberName{net.substr(0, colon), net.substr(colon + 1)};
-}
-
-std::string located(const std::string& path, const std::string& run) {
-  std::error_code ec;
-  if (path.empty() || fs::path(path).is_absolute() || fs::exists(path, ec)) return path;
-  const fs::path start = fs::weakly_canonical(run, ec);
-  for (fs::path folder = start; folder.has_relative_path(); folder = folder.parent_path())
-    if (fs::exists(folder / path, ec)) return (folder / path).string();
-  return path;
 }
 
 Result<std::string> task_of(const std::string& path) {

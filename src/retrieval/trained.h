@@ -1,8 +1,5 @@
 // What runs have trained, opened as networks with their weights: the frozen recipe says which network, the best checkpoint
 // holds its tensors.
-//
-// A path in a recipe is relative to where training was started. It is looked for from here, then from the folders above the
-// run, so that a run is found again from anywhere.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +11,7 @@
 #include "data/sketch_data.h"
 #include "retrieval/encoder.h"
 #include "run/run_dir.h"
+#include "run/run_paths.h"
 #include "zoo/catalog.h"
 
 namespace hone {
@@ -27,9 +25,6 @@ std::optional<MemberName> member_name(const std::string& net);
 // What a run that started from such a member holds of it: the stage table, and the weights that it started with.
 inline constexpr const char* kStartNetwork = "network.toml";
 inline constexpr const char* kStartWeights = "network.safetensors";
-
-// A path of a run's recipe, from here or from a folder above the run.
-std::string located(const std::string& path, const std::string& run);
 
 // "sketch", "canvas", "classify", "skip": the task of a run's recipe.
 Result<std::string> task_of(const std::string& run);

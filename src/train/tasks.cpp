@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "core/file.h"
+#include "run/run_paths.h"
 #include "train/classify.h"
 #include "train/loop_options.h"
 #include "train/run_files.h"
@@ -74,6 +75,7 @@ Result<Trained> run_training(const std::string& recipe, const std::string& run, 
       return fail(std::move(made).error());
     }
     const std::unique_ptr<Task> task = std::move(*made);
+    if (ranks.first()) HONE_TRY(keep_named_files(dir, p.frozen));
     HONE_TRY_ASSIGN(Finished finished, train(*p.options, dir, *task, ranks));
     return Trained{std::move(finished), task->watched(), ranks.rank()};
   } catch (const c10::Error& e) {

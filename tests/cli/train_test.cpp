@@ -117,6 +117,25 @@ TEST(Train, KilledPretrainingsAndSearchesComeOutTheSame) {
   EXPECT_NE(search.out.find("4 kills"), std::string::npos) << search.out;
 }
 
+// A network that is a file, and the run moved, its file changed and gone.
+TEST(Train, ARunKeepsTheStageTableThatItWasMadeFrom) {
+  const std::string folder = scratch_folder(), source = folder + "/from";
+  fs::create_directories(source);
+  const std::string arch = hone("zoo coral/mobilenetv1_025 --arch").out;
+  ASSERT_FALSE(arch.empty());
+  std::ofstream(source + "/net.toml") << arch;
+  const Ran ran = shell("hone train " + kSource + "/tests/cli/data/tiny.toml run --set network.name=net.toml --set network.resolution=32 --set train.steps=2", source);
+  ASSERT_EQ(ran.exit, 0) << ran.err;
+  const std::string before = shell("hone profile run --json", source).out;
+  fs::rename(source + "/run", folder + "/moved");
+  fs::remove(source + "/net.toml");
+  const Ran after = shell("hone profile moved --json", folder);
+  ASSERT_EQ(after.exit, 0) << after.err;
+  EXPECT_NE(after.out.find("\"macs\""), std::string::npos);
+  EXPECT_EQ(after.out.substr(after.out.find("\"totals\"")), before.substr(before.find("\"totals\"")));
+  EXPECT_EQ(shell("hone export moved -o net.onnx", folder).exit, 0);
+}
+
 TEST(Launch, TwoRanksDoTheWorkOfOne) {
   const std::string folder = scratch_folder();
   // Without BatchNorm's statistics two halves are the whole.

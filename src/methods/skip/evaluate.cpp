@@ -39,7 +39,7 @@ Result<Opened> options_of(const std::string& path) {
   SkipOptions& o = out.options;
   o = read_skip_options(recipe, out.compute);
   HONE_TRY_ASSIGN(out.checkpoint, checkpoint_of(run));
-  o.network = located(o.network, path);
+  o.network = kept_or_located(o.network, kKeptNetwork, path);
   o.weights.clear();
   o.search = false;
   o.set = run.file(kSkipSetFile);
