@@ -56,7 +56,7 @@ bool is_photo(std::string name) {
 }  // namespace
 
 StoreFacts facts_of(const SketchRun& run, const std::string& photos) {
-  return {run.graph.value(run.graph.outputs[0]).type.shape.back(), run.path, run.sha256, run.options.net, photos, run.side()};
+  return {run.graph.value(run.graph.outputs[0]).type.shape.back(), run.path, run.sha256, run.net, photos, run.side()};
 }
 
 Result<std::vector<Photo>> open_gallery(const std::string& photos, const SketchData& data) {

@@ -180,7 +180,7 @@ Result<Evaluation> evaluate(const std::string& run, const std::string& split_nam
 
   Evaluation e;
   e.run = run;
-  e.net = t.run.options.net;
+  e.net = t.run.net;
   e.split = split_name;
   e.data = t.run.data.path;
   e.notes = set.notes;
