@@ -302,6 +302,13 @@ TEST_F(SupernetRuns, CommandsTakeMembers) {
   EXPECT_EQ(hone("check " + net + " --arch " + member + " " + onnx), 0) << bytes("out.txt");
   EXPECT_EQ(hone("check " + named + " " + onnx), 0) << bytes("out.txt");
   EXPECT_EQ(hone("check " + named), 0) << bytes("out.txt");
+  // Sliced, calibrated and folded, in the engine as in the supernet: the largest, the smallest, and members between.
+  for (int i = 0; i < 8; ++i) {
+    const std::string other = folder + "one.json", out = folder + "one.onnx";
+    std::ofstream(other) << space::print_member(s, i == 0 ? space::largest(s) : i == 1 ? space::smallest(s) : space::sample(s, rng));
+    EXPECT_EQ(hone("export " + net + ":" + other + " --fold-bn --force -o " + out), 0) << bytes("out.txt");
+    EXPECT_EQ(hone("check " + net + ":" + other + " " + out + " --tolerance 1e-4,1e-4"), 0) << bytes("one.json") << bytes("out.txt");
+  }
   EXPECT_NE(hone("check " + named + " --arch " + member), 0);
   EXPECT_NE(bytes("out.txt").find("NET names one too"), std::string::npos) << bytes("out.txt");
   EXPECT_NE(hone("check timm/resnet18 --arch " + member), 0);
@@ -317,6 +324,17 @@ TEST_F(SupernetRuns, CommandsTakeMembers) {
   // Another member's file is told apart.
   std::ofstream(folder + "other.json") << space::print_member(s, space::largest(s));
   EXPECT_NE(hone("check " + net + " --arch " + folder + "other.json " + onnx), 0);
+}
+
+// A run made from a space file needs it no more: it may have changed since.
+TEST_F(SupernetRuns, ASpaceFileIsKept) {
+  const std::string own = folder + "own.toml";
+  fs::copy_file(HONE_SOURCE_DIR "/spaces/demo.toml", own);
+  ASSERT_TRUE(run("kept", {"space.name=" + own, "train.steps=2"}));
+  std::ofstream(own) << "name = \"another\"\n";
+  const auto opened = TrainedSupernet::open(request(folder + "kept"));
+  ASSERT_TRUE(opened) << opened.error().text();
+  EXPECT_EQ((*opened)->space().stages, space::open_space("demo")->stages);
 }
 
 // Searches of the command line go through the plug-in's border: banks and the weights' name must come out of it.
