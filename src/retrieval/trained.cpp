@@ -37,13 +37,16 @@ Result<OpenRun> open_run(const std::string& path) {
   return OpenRun{std::move(dir), std::move(recipe), std::move(task)};
 }
 
-// The network that a recipe names: a member of a supernet lies in the run itself.
+// The network that a recipe names: a member of a supernet, or a copy of a stage table, lies in the run itself.
 std::string network_of(const std::string& name, const RunDir& run) {
   std::error_code ec;
   return fs::exists(run.file(kStartNetwork), ec) ? run.file(kStartNetwork) : kept_or_located(name, kKeptNetwork, run.path());
 }
 // What a file says of where its network came from: the recipe's name for what the run has a copy of.
-std::string recorded(const std::string& name, const std::string& net, const OpenRun& run) { return fs::path(net).parent_path() == fs::path(run.dir.path()) ? name : net; }
+std::string recorded(const std::string& name, const std::string& net) {
+  const fs::path file = fs::path(net).filename();
+  return file == kStartNetwork || file == kKeptNetwork ? name : net;
+}
 std::string at_resolution(const std::string& net, int64_t resolution) {
   return resolution > 0 && fs::path(net).filename() != kStartNetwork ? fmt::format("{}@{}", net, resolution) : net;
 }
@@ -136,7 +139,7 @@ Result<Network> classify_net(OpenRun& run) {
     HONE_TRY_ASSIGN(network.graph, build(*network.arch));
   }
   HONE_TRY_ASSIGN(network.graph, with_tensors(std::move(network.graph), tensors, checkpoint));
-  mark(network.graph, run, recorded(name, net, run), sha256);
+  mark(network.graph, run, recorded(name, net), sha256);
   network.graph.metadata["hone.input.mean"] = numbers_text(r.reals("data.mean", {0.485, 0.456, 0.406}, ""));
   network.graph.metadata["hone.input.std"] = numbers_text(r.reals("data.std", {0.229, 0.224, 0.225}, ""));
   network.name = run.dir.path();
@@ -148,7 +151,7 @@ Result<Network> skip_net(OpenRun& run) {
   Recipe& r = run.recipe;
   const std::string name = r.text("network.name", "", ""), net = network_of(name, run.dir);
   const int64_t resolution = r.integer("network.resolution", 0, "", 0, 4096);
-  HONE_TRY_ASSIGN(const SkipSet set, read_skip_set(run.dir.file("skip_set.json")));
+  HONE_TRY_ASSIGN(const SkipSet set, read_skip_set(run.dir.file(kSkipSetFile)));
   std::string checkpoint, sha256;
   NamedTensors tensors;
   HONE_TRY(read_weights(run.dir, checkpoint, sha256, tensors));
@@ -181,7 +184,7 @@ Result<Network> skip_net(OpenRun& run) {
   HONE_TRY_ASSIGN(skipped, with_tensors(std::move(skipped), tensors, checkpoint));
   HONE_TRY_ASSIGN(Merged merged, merge_adapters(skipped));
   network.graph = std::move(merged.graph);
-  mark(network.graph, run, recorded(name, net, run), sha256);
+  mark(network.graph, run, recorded(name, net), sha256);
   network.graph.metadata["hone.skipped"] = fmt::format("{}", fmt::join(set.modules, " "));
   if (questions) {
     const Normalise n = (network.arch && network.arch->family == "meter" ? meter_transform() : vilt_transform()).normalise;

@@ -24,7 +24,9 @@ Status keep_named_files(const RunDir& run, const std::string& recipe) {
 std::string kept_or_located(const std::string& name, const char* copy, const std::string& run) {
   std::error_code ec;
   const fs::path own = fs::path(run) / copy;
-  return name.ends_with(".toml") && fs::exists(own, ec) ? own.string() : located(name, run);
+  if (name.ends_with(".toml") && fs::exists(own, ec)) return own.string();
+  const std::string found = located(name, run);
+  return fs::is_regular_file(found, ec) ? found : name;
 }
 
 std::string located(const std::string& path, const std::string& run) {

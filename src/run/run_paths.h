@@ -13,7 +13,7 @@ inline constexpr const char* kKeptNetwork = "stage_table.toml";
 inline constexpr const char* kKeptSpace = "space.toml";
 // Copies what `recipe`, the frozen text, names and the run does not hold yet. Errors: a file that cannot be read, a full disk.
 Status keep_named_files(const RunDir& run, const std::string& recipe);
-// The run's copy where there is one, else `name`, located.
+// The run's copy where there is one, else `name`, located; a name of hone's own, which no file has, as it is.
 std::string kept_or_located(const std::string& name, const char* copy, const std::string& run);
 
 // A path of a recipe is relative to where training was started: it is looked for from here, then from the folders above the run, so

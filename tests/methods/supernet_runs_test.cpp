@@ -335,6 +335,10 @@ TEST_F(SupernetRuns, ASpaceFileIsKept) {
   const auto opened = TrainedSupernet::open(request(folder + "kept"));
   ASSERT_TRUE(opened) << opened.error().text();
   EXPECT_EQ((*opened)->space().stages, space::open_space("demo")->stages);
+  // A folder that is called as a preset is none.
+  ASSERT_TRUE(run("preset", {"train.steps=2"}));
+  fs::create_directories(folder + "demo");
+  EXPECT_TRUE(TrainedSupernet::open(request(folder + "preset")));
 }
 
 // Searches of the command line go through the plug-in's border: banks and the weights' name must come out of it.

@@ -43,7 +43,7 @@ Result<std::unique_ptr<TrainedSupernet>> TrainedSupernet::open(const SupernetReq
   HONE_TRY_ASSIGN(const auto loop, train::read_loop_options(recipe));
   HONE_TRY_ASSIGN(out->options_, read_supernet_options(recipe, loop->compute));
   HONE_TRY(recipe.finish());
-  if (std::string& space = out->options_.space_name; space.ends_with(".toml")) space = kept_or_located(space, kKeptSpace, request.run);
+  out->options_.space_name = kept_or_located(out->options_.space_name, kKeptSpace, request.run);
   if (out->options_.pictures.kind != "patterns") out->options_.pictures.path = located(out->options_.pictures.path, request.run);
   at::set_num_threads(std::max(1, request.threads));
   out->batches_ = request.calibration_batches < 0 ? out->options_.calibration : request.calibration_batches;
