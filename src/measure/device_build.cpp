@@ -21,15 +21,37 @@ namespace {
 constexpr size_t kFirstRows = 10;    // of each kind, spread over its sizes, before anything is fitted
 constexpr size_t kChosen = 24;       // blocks chosen from one fit
 constexpr size_t kLookedAt = 600;    // candidates that a choice compares
+constexpr size_t kCutMembers = 300;  // of a space whose members are cut: each is built as a graph
 constexpr double kScales[] = {0.25, 0.5, 2, 4};  // of given networks, in MACs
 
 double steady_seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
-BuildPlan::Candidate& candidate(BuildPlan& plan, std::map<Block, size_t>& index, const Block& block) {
-  const auto [it, added] = index.emplace(block, plan.blocks.size());
-  if (added) plan.blocks.push_back({{print(block), {{block, 1}}, 0, [block] { return block_graph(block); }}, 0});
-  return plan.blocks[it->second];
-}
+// A plan while it is put together.
+struct PlanMaker {
+  explicit PlanMaker(std::string of) { plan.space = std::move(of); }
+
+  BuildPlan plan;
+
+  Probe& occurs(const Block& block, double often) {
+    const auto [it, added] = index_.emplace(block, plan.blocks.size());
+    if (added) plan.blocks.push_back({{print(block), {{block, 1}}, 0, [block] { return block_graph(block); }}, 0});
+    plan.blocks[it->second].often += often;
+    return plan.blocks[it->second].probe;
+  }
+  // What a network is cut into; `weight` for each occurrence.
+  Status occur_cut(const Graph& graph, double weight) {
+    HONE_TRY_ASSIGN(std::vector<CutBlock> cuts, cut_blocks(graph));
+    for (CutBlock& c : cuts) {
+      Probe& probe = occurs(c.block, weight * static_cast<double>(c.count));
+      probe.name = std::move(c.label);
+      probe.graph = [graph = std::move(c.graph)]() -> Result<Graph> { return graph; };
+    }
+    return {};
+  }
+
+ private:
+  std::map<Block, size_t> index_;
+};
 
 }  // namespace
 
@@ -38,7 +60,7 @@ Result<Probe> probe_of(const space::Space& space, const space::Member& member) {
   while (!name.empty() && name.back() == '\n') name.pop_back();
   const Arch arch = space::to_arch(space, member, std::move(name));
   HONE_TRY_ASSIGN(const ArchCost cost, count(arch));
-  HONE_TRY_ASSIGN(std::vector<BlockCount> blocks, blocks_of(arch));
+  HONE_TRY_ASSIGN(std::vector<BlockCount> blocks, parts_of(arch));
   return Probe{arch.name, std::move(blocks), static_cast<double>(cost.acts), [arch] { return build(arch); }};
 }
 
@@ -50,42 +72,41 @@ Result<Probe> probe_of(const Network& network) {
 }
 
 Result<BuildPlan> plan_for(const space::Space& space, const std::string& name, uint64_t seed, size_t members, size_t networks) {
-  BuildPlan plan;
-  plan.space = name;
+  PlanMaker make(name);
   Rng rng(seed);
-  std::map<Block, size_t> index;
-  if (!has_blocks(space::to_arch(space, space::smallest(space), "member")))
-    return fail(Code::unsupported, "device tables of a space hold hard-swish blocks with the norm, shortcuts and head of ElasticViT", name, "hone device build NET... measures what its networks are made of");
-  for (size_t i = 0; i < members; ++i) {
-    HONE_TRY_ASSIGN(const std::vector<BlockCount> blocks, blocks_of(space, space::sample(space, rng)));
-    for (const BlockCount& c : blocks) candidate(plan, index, c.block).often += static_cast<double>(c.count) / static_cast<double>(members);
+  if (has_blocks(space::to_arch(space, space::smallest(space), "member"))) {
+    for (size_t i = 0; i < members; ++i) {
+      HONE_TRY_ASSIGN(const std::vector<BlockCount> blocks, blocks_of(space, space::sample(space, rng)));
+      for (const BlockCount& c : blocks) make.occurs(c.block, static_cast<double>(c.count) / static_cast<double>(members));
+    }
+  } else {
+    members = std::min(members, kCutMembers);
+    for (size_t i = 0; i < members; ++i) {
+      HONE_TRY_ASSIGN(const Graph graph, build(space::to_arch(space, space::sample(space, rng), "member")));
+      HONE_TRY(make.occur_cut(graph, 1 / static_cast<double>(members)));
+    }
   }
   for (size_t i = 0; i < networks; ++i) {
     HONE_TRY_ASSIGN(Probe p, probe_of(space, space::sample(space, rng)));
-    plan.networks.push_back(std::move(p));
+    make.plan.networks.push_back(std::move(p));
   }
-  return plan;
+  return std::move(make.plan);
 }
 
 Result<BuildPlan> plan_for(const std::vector<Network>& networks) {
-  BuildPlan plan;
-  std::map<Block, size_t> index;
+  std::string names;
+  for (const Network& n : networks) names += (names.empty() ? "" : " ") + n.name;
+  PlanMaker make(std::move(names));
   auto add = [&](const Network& n) -> Status {
     HONE_TRY_ASSIGN(Probe whole, probe_of(n));
-    for (const BlockCount& c : whole.blocks) candidate(plan, index, c.block).often += static_cast<double>(c.count);
-    HONE_TRY_ASSIGN(std::vector<CutBlock> cuts, n.arch && has_blocks(*n.arch) ? Result<std::vector<CutBlock>>(std::vector<CutBlock>{}) : cut_blocks(n.graph));
-    for (CutBlock& c : cuts) {
-      Probe& probe = candidate(plan, index, c.block).probe;
-      probe.name = c.label;
-      probe.graph = [graph = std::move(c.graph)]() -> Result<Graph> { return graph; };
-    }
-    plan.networks.push_back(std::move(whole));
+    if (n.arch && has_blocks(*n.arch))
+      for (const BlockCount& c : whole.blocks) make.occurs(c.block, static_cast<double>(c.count));
+    else
+      HONE_TRY(make.occur_cut(n.graph, 1));
+    make.plan.networks.push_back(std::move(whole));
     return {};
   };
-  for (const Network& n : networks) {
-    plan.space += (plan.space.empty() ? "" : " ") + n.name;
-    HONE_TRY(add(n));
-  }
+  for (const Network& n : networks) HONE_TRY(add(n));
   const auto strategy = parse_strategy("dWr");
   for (const Network& n : networks) {
     if (!n.arch || !strategy) continue;
@@ -96,7 +117,7 @@ Result<BuildPlan> plan_for(const std::vector<Network>& networks) {
       if (graph) HONE_TRY(add({scaled->arch.name, std::move(*graph), scaled->arch}));
     }
   }
-  return plan;
+  return std::move(make.plan);
 }
 
 namespace {

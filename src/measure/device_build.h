@@ -33,8 +33,8 @@ struct BuildPlan {
   std::vector<Probe> networks;              // in the order in which they are measured
 };
 
-// Members of the space: blocks and how often they occur from `members` of them, sampled uniformly; `networks` further ones
-// for the correction.
+// Members of the space: blocks and how often they occur from `members` of them, sampled uniformly (fewer where members must be
+// built and cut, being of other blocks than ElasticViT's); `networks` further ones for the correction.
 Result<BuildPlan> plan_for(const space::Space& space, const std::string& name, uint64_t seed, size_t members = 3000, size_t networks = 400);
 // Given networks, and those that have a rule for scaling also smaller and larger, so that sizes between are covered.
 Result<BuildPlan> plan_for(const std::vector<Network>& networks);

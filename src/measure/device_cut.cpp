@@ -207,12 +207,25 @@ Result<std::vector<CutBlock>> cut_blocks(const Graph& graph) {
   return out;
 }
 
-Result<std::vector<BlockCount>> blocks_of(const Network& network) {
-  if (network.arch && has_blocks(*network.arch)) return blocks_of(*network.arch);
-  HONE_TRY_ASSIGN(const std::vector<CutBlock> cuts, cut_blocks(network.graph));
+namespace {
+
+Result<std::vector<BlockCount>> cut(const Graph& graph) {
+  HONE_TRY_ASSIGN(const std::vector<CutBlock> cuts, cut_blocks(graph));
   std::vector<BlockCount> out;
   for (const CutBlock& c : cuts) out.push_back({c.block, c.count});
   return out;
+}
+
+}  // namespace
+
+Result<std::vector<BlockCount>> blocks_of(const Network& network) {
+  return network.arch && has_blocks(*network.arch) ? blocks_of(*network.arch) : cut(network.graph);
+}
+
+Result<std::vector<BlockCount>> parts_of(const Arch& arch) {
+  if (has_blocks(arch)) return blocks_of(arch);
+  HONE_TRY_ASSIGN(const Graph graph, build(arch));
+  return cut(graph);
 }
 
 }  // namespace hone

@@ -22,5 +22,7 @@ Result<std::vector<CutBlock>> cut_blocks(const Graph& graph);
 
 // The blocks of any network: those of the ElasticViT family by their stage table, others by cutting.
 Result<std::vector<BlockCount>> blocks_of(const Network& network);
+// The same of a stage table; its graph is built only to be cut.
+Result<std::vector<BlockCount>> parts_of(const Arch& arch);
 
 }  // namespace hone

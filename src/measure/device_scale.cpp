@@ -13,12 +13,7 @@ constexpr int64_t kTries = 3;
 }  // namespace
 
 Result<Prediction> predict(const Predictor& predictor, const Arch& arch) {
-  if (has_blocks(arch)) {
-    HONE_TRY_ASSIGN(const std::vector<BlockCount> blocks, blocks_of(arch));
-    return predictor(blocks, 0);
-  }
-  HONE_TRY_ASSIGN(Graph graph, build(arch));
-  HONE_TRY_ASSIGN(const std::vector<BlockCount> blocks, blocks_of(Network{arch.name, std::move(graph), arch}));
+  HONE_TRY_ASSIGN(const std::vector<BlockCount> blocks, parts_of(arch));
   return predictor(blocks, 0);
 }
 

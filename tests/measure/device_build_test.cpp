@@ -178,6 +178,42 @@ TEST(DeviceBuild, AFrameAddsItsOwnWork) {
   EXPECT_FALSE(first->frame);
 }
 
+// Members of a space with blocks of its own are built and cut.
+TEST(DeviceBuild, ASpaceOfOtherBlocksIsCut) {
+  const auto space = space::open_space("small-conv");
+  ASSERT_TRUE(space) << space.error().text();
+  const auto plan = plan_for(*space, space->name, 1, 100, 30);
+  ASSERT_TRUE(plan) << plan.error().text();
+  EXPECT_EQ(plan->space, "small-conv");
+  ASSERT_EQ(plan->networks.size(), 30u);
+  // How often blocks occur adds up to a network's number of blocks.
+  double often = 0, in_networks = 0;
+  for (const BuildPlan::Candidate& c : plan->blocks) {
+    EXPECT_TRUE(c.probe.blocks[0].block.kind.starts_with(kCutKind));
+    ASSERT_TRUE(c.probe.graph()) << c.probe.name;
+    often += c.often;
+  }
+  for (const Probe& n : plan->networks)
+    for (const BlockCount& b : n.blocks) in_networks += static_cast<double>(b.count) / 30;
+  EXPECT_NEAR(often, in_networks, 0.1 * in_networks);
+  Device device;
+  DeviceTable table;
+  const Meter meter = device.meter();
+  ASSERT_TRUE(build_table(table, *plan, meter, options_for(device, 120)));
+  EXPECT_GT(table.networks.size(), 20u);
+  const auto predictor = Predictor::fit(table, TimeModel::table);
+  ASSERT_TRUE(predictor);
+  Rng rng(99);
+  for (int i = 0; i < 10; ++i) {
+    const auto blocks = parts_of(space::to_arch(*space, space::sample(*space, rng), "other"));
+    ASSERT_TRUE(blocks);
+    const auto p = (*predictor)(*blocks, 0);
+    ASSERT_TRUE(p);
+    EXPECT_EQ(p->guessed, 0);
+    EXPECT_NEAR(p->ms / Device::network(*blocks), 1, 0.2);
+  }
+}
+
 TEST(DeviceBuild, GivenNetworksAreCoveredInSmallAndLarge) {
   std::vector<Network> networks;
   for (const char* name : {"pycls/RegNetX-200MF", "timm/resnet18"}) {
