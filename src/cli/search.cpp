@@ -97,7 +97,7 @@ Result<Outcome> run_search(const Options& o, const TextStyle& style) {
   HONE_TRY_ASSIGN(const search::Scorer scorer, open_scorer(o, nets));
   std::optional<Progress> progress;
   auto result = search::run_search(scorer, wish, o.run + "/search", [&](int64_t done, int64_t expected, const search::Entry& best) {
-    if (!progress) progress.emplace("search", expected, "networks");
+    if (!progress) progress.emplace("search", expected, "networks", 1, done - 1);  // what the archive answered is no speed
     progress->step(done, {{"best", best.score.accuracy}, {"MMACs", static_cast<double>(best.cost.counts.macs) / 1e6}});
   });
   if (progress && result) progress->end(result->ended);

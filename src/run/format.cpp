@@ -41,7 +41,7 @@ std::string format_real(double v, Unit unit) {
     case Unit::count:
     case Unit::signed_count:
     case Unit::bytes: return std::fabs(v) < 9e18 ? format_integer(std::llround(v), unit) : fmt::format("{:.3g}", v);
-    case Unit::share: return fmt::format("{:.1f} %", v * 100);
+    case Unit::share: return v != 0 && std::fabs(v) < 5e-4 ? fmt::format("{:.1g} %", v * 100) : fmt::format("{:.1f} %", v * 100);
     case Unit::percent: return v == 0 ? "0.0 %" : fmt::format("{:+.1f} %", v);
     case Unit::factor: return fmt::format("{:.2f}x", v);
     case Unit::milliseconds: return std::fabs(v) < 1000 ? fmt::format("{:#.3g} ms", v) : fmt::format("{:.0f} ms", v);

@@ -8,8 +8,12 @@
 
 namespace hone::search {
 
-void Evaluator::tell(const Entry& e) {
+void Evaluator::keep_best(const Entry& e) {
   if (best_ < 0 || better(e, entry(best_))) best_ = e.index;
+}
+
+void Evaluator::tell(const Entry& e) {
+  keep_best(e);
   if (on_evaluated_) on_evaluated_(static_cast<int64_t>(done_), expected_, entry(best_));
 }
 
@@ -22,7 +26,7 @@ Result<std::vector<int64_t>> Evaluator::operator()(const std::vector<Candidate>&
       return fail(Code::failed, "the archive does not follow from its options: another program version wrote it, or scores that are not repeatable", archive_.path() + ":" + std::to_string(done_ + 2), "move it away and search anew");
     ++done_;
     out.push_back(e.index);
-    tell(e);
+    keep_best(e);
   }
   const auto first = static_cast<int64_t>(done_);
   HONE_TRY(score(candidates, at));

@@ -33,6 +33,7 @@ class Evaluator {
 
  private:
   Status score(const std::vector<Candidate>& candidates, size_t from);
+  void keep_best(const Entry& e);
   void tell(const Entry& e);
   const Scorer& scorer_;
   Archive& archive_;

@@ -78,7 +78,8 @@ struct SearchResult {
 // Ends of the 95 % interval of a share that was seen in n of them (Wilson, 1927).
 std::pair<double, double> interval(double share, int64_t n);
 
-// Called after every evaluation, from one thread at a time: how many are done, how many are expected, the best so far.
+// Called after every evaluation that the archive did not answer, from one thread at a time: how many are done, how many are
+// expected, the best so far.
 using OnEvaluated = std::function<void(int64_t done, int64_t expected, const Entry& best)>;
 
 // `folder` receives the archive, <id>.jsonl. An impossible budget: Code::budget_not_met, before anything is evaluated.

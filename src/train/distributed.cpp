@@ -3,12 +3,14 @@
 #include <ATen/core/grad_mode.h>
 #include <c10/util/Logging.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <thread>
 
 #if __has_include(<gloo/config.h>)
 #define HONE_GLOO 1
@@ -81,7 +83,34 @@ tl::unexpected<Error> lost(int rank, int world, const std::exception& e) {
 
 }  // namespace
 
-Result<Ranks> Ranks::join(const Place& place, double timeout_seconds) {
+namespace {
+
+// Until every rank has left its name in the store.
+Status meet(c10d::Store& store, const Place& place, double timeout, const Ranks::Say& say, double patience) {
+  const auto name = [](int rank) { return fmt::format("here/{}", rank); };
+  store.set(name(place.rank), std::string("yes"));
+  const auto began = std::chrono::steady_clock::now();
+  double next = patience;
+  std::vector<int> missing;
+  for (int rank = 0; rank < place.world; ++rank) missing.push_back(rank);
+  while (true) {
+    std::erase_if(missing, [&](int rank) { return store.check({name(rank)}); });
+    if (missing.empty()) return {};
+    const double waited = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+    const std::string who = fmt::format("{} {} of {}", missing.size() == 1 ? "rank" : "ranks", fmt::join(missing, ", "), place.world);
+    if (waited > timeout)
+      return fail(Code::failed, fmt::format("rank {} of {} waited {:.0f} s at {}:{} for {}", place.rank, place.world, timeout, place.address, place.port, who), {}, "start every rank with the same address, port and number of ranks; train.timeout is how long they wait");
+    if (waited > next) {
+      if (say) say(fmt::format("rank {} of {} waits at {}:{} for {}, {:.0f} s more", place.rank, place.world, place.address, place.port, who, timeout - waited));
+      next *= 3;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(waited < 1 ? 10 : 200));
+  }
+}
+
+}  // namespace
+
+Result<Ranks> Ranks::join(const Place& place, double timeout_seconds, const Say& say, double patience_seconds) {
   Ranks ranks;
   ranks.rank_ = place.rank;
   ranks.world_ = place.world;
@@ -102,6 +131,7 @@ Result<Ranks> Ranks::join(const Place& place, double timeout_seconds) {
     const char* restart = variable("TORCHELASTIC_RESTART_COUNT");
     auto store = c10::make_intrusive<c10d::TCPStore>(place.address, options);
     backend->store = c10::make_intrusive<c10d::PrefixStore>(fmt::format("hone/{}", restart ? restart : "0"), store);
+    HONE_TRY(meet(*backend->store, place, timeout_seconds, say, patience_seconds));
     auto gloo = c10d::ProcessGroupGloo::Options::create(backend->timeout);
     const bool local = place.address == "127.0.0.1" || place.address == "localhost";
     gloo->devices.push_back(local ? c10d::ProcessGroupGloo::createDeviceForHostname("127.0.0.1") : c10d::ProcessGroupGloo::createDefaultDevice());
@@ -275,7 +305,7 @@ Status GradientSum::finish() {
 struct Ranks::Backend {};
 struct GradientSum::State {};
 
-Result<Ranks> Ranks::join(const Place& place, double) {
+Result<Ranks> Ranks::join(const Place& place, double, const Say&, double) {
   if (place.world > 1) return fail(Code::unsupported, "this build of hone trains on one rank only", {}, "install libgloo-dev and build again");
   return Ranks();
 }

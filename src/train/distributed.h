@@ -8,6 +8,7 @@
 
 #include <ATen/ATen.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,8 +30,9 @@ Result<Place> place_from_environment();
 class Ranks {
  public:
   Ranks();  // one rank: every collective is a no-op
-  // Waits for all ranks to come.
-  static Result<Ranks> join(const Place& place, double timeout_seconds);
+  // Waits for all ranks to come; `say` is told who is missing, after a while and then now and again.
+  using Say = std::function<void(const std::string&)>;
+  static Result<Ranks> join(const Place& place, double timeout_seconds, const Say& say = {}, double patience_seconds = 10);
   Ranks(Ranks&&) noexcept;
   Ranks& operator=(Ranks&&) noexcept;
   ~Ranks();

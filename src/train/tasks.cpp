@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <filesystem>
 
 #include "core/file.h"
@@ -65,7 +66,7 @@ Result<std::string> frozen_recipe(const std::string& recipe, const std::vector<s
 Result<Trained> run_training(const std::string& recipe, const std::string& run, const std::vector<std::string>& settings, const std::vector<TaskKind>& tasks) {
   HONE_TRY_ASSIGN(const Plan p, plan(recipe, settings, tasks));
   HONE_TRY_ASSIGN(const Place place, place_from_environment());
-  HONE_TRY_ASSIGN(Ranks ranks, Ranks::join(place, p.options->timeout));
+  HONE_TRY_ASSIGN(Ranks ranks, Ranks::join(place, p.options->timeout, [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); }));
   HONE_TRY_ASSIGN(RunDir dir, open_run(run, as_in_the_run(p.frozen, run, tasks), ranks));
   try {
     at::set_num_threads(p.options->compute.threads);

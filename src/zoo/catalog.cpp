@@ -56,8 +56,14 @@ const Arch* find(std::string_view name) {
 
 std::vector<std::string> nearest(std::string_view name, size_t count) {
   std::vector<std::pair<size_t, std::string>> scored;
+  // Names that share less than a third of their letters are no help.
   auto score = [&](const std::string& full) {
-    scored.emplace_back(std::min(edit_distance(name, full), edit_distance(name, without_library(full))), full);
+    std::optional<size_t> least;
+    for (const std::string_view candidate : {std::string_view(full), without_library(full)}) {
+      const size_t d = edit_distance(name, candidate);
+      if (3 * d <= 2 * std::max(name.size(), candidate.size())) least = std::min(d, least.value_or(d));
+    }
+    if (least) scored.emplace_back(*least, full);
   };
   for (const Arch& a : catalog()) score(a.name);
   for (const auto& [alias, target] : aliases()) score(alias);
@@ -138,9 +144,10 @@ Result<Arch> find_arch(const std::string& name) {
   const size_t split = name.rfind('@');
   const std::string base = name.substr(0, split);
   const Arch* found = find(base);
-  if (!found)
-    return fail(Code::usage, fmt::format("unknown network '{}'", base), {},
-                fmt::format("nearest: {}; `hone zoo` lists all", fmt::join(nearest(base, 3), ", ")));
+  if (!found) {
+    const std::vector<std::string> near = nearest(base, 3);
+    return fail(Code::usage, fmt::format("unknown network '{}'", base), {}, near.empty() ? "`hone zoo` lists all" : fmt::format("nearest: {}; `hone zoo` lists all", fmt::join(near, ", ")));
+  }
   Arch arch = *found;
   if (split == std::string::npos) return arch;
 

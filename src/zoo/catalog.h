@@ -15,7 +15,7 @@ const std::vector<Arch>& catalog();
 const std::vector<std::pair<std::string, std::string>>& aliases();
 
 // "LIB/NAME[@RES]" or a bare "NAME[@RES]" (timm, then torchvision, then the rest). An unknown name is a usage error that
-// lists the three nearest; @RES on vilt, meter or elasticvit is a usage error.
+// lists the three nearest, where any are near; @RES on vilt, meter or elasticvit is a usage error.
 Result<Arch> find_arch(const std::string& name);
 
 // NET: a name, an .onnx file, an arch .toml, a .hone graph text or a .json encoding (run directories: retrieval/trained.h). `arch` is set

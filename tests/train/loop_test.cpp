@@ -255,6 +255,17 @@ TEST(Distributed, TwoRanksEqualOneOnTheJoinedBatch) {
   EXPECT_NEAR(normed[0].finished->last[0].second, accumulated.finished->last[0].second, 0.05);  // running statistics: the mean over ranks
 }
 
+TEST(Distributed, WhoIsMissingIsNamed) {
+  std::vector<std::string> said;
+  const auto alone = Ranks::join({0, 0, 3, 3, "127.0.0.1", free_port()}, 0.5, [&](const std::string& line) { said.push_back(line); }, 0.1);
+  ASSERT_FALSE(alone);
+  EXPECT_NE(alone.error().message.find("for ranks 1, 2 of 3"), std::string::npos) << alone.error().text();
+  EXPECT_NE(alone.error().hint.find("train.timeout"), std::string::npos);
+  ASSERT_FALSE(said.empty());
+  EXPECT_EQ(said[0].find("rank 0 of 3 waits at 127.0.0.1:"), 0u) << said[0];
+  EXPECT_NE(said[0].find("for ranks 1, 2 of 3"), std::string::npos) << said[0];
+}
+
 TEST(Distributed, ALostRankEndsTheOthersAndAnotherNumberGoesOn) {
   const std::string path = fresh_folder("lost_rank");
   const auto ran = run_ranks(path, 2, {}, [](ToyTask& t, int rank) { t.die_at = rank == 1 ? 12 : -1; });
