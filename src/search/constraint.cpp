@@ -6,7 +6,8 @@
 #include <cmath>
 #include <map>
 
-#include "measure/device_scale.h"
+#include "measure/device_cut.h"
+#include "measure/predict.h"
 #include "scale/closed_form.h"
 #include "zoo/space_draw.h"
 
@@ -84,6 +85,47 @@ void shrink(const Space& s, Member& m, Rng& rng) {
   if (check(s, smaller)) m = smaller;
 }
 
+// Valid members that differ in one gene.
+std::vector<Member> neighbours(const Space& s, const Member& m) {
+  std::vector<Member> out;
+  auto add = [&](const Member& other) {
+    if (!(other == m) && check(s, other)) out.push_back(other);
+  };
+  for (const int64_t r : s.resolutions) {
+    Member other = m;
+    other.resolution = static_cast<int32_t>(r);
+    add(other);
+  }
+  for (size_t i = 0; i < m.stages; ++i) {
+    const StageChoices& c = s.stages[i];
+    const Genes& now = m.stage[i];
+    auto with = [&](Genes genes) {
+      Member other = m;
+      other.stage[i] = genes;
+      add(other);
+    };
+    for (const int64_t d : c.depths) {
+      Genes genes = now;
+      set_depth(genes, d);
+      with(genes);
+    }
+    for (const int64_t w : c.widths) {
+      Genes genes = now;
+      genes.width = static_cast<int32_t>(w);
+      with(genes);
+    }
+    const std::pair<uint8_t BlockGenes::*, const std::vector<int64_t>*> lists[] = {{&BlockGenes::expand, &c.expands}, {&BlockGenes::kernel, &c.kernels}, {&BlockGenes::mlp, &c.mlps}, {&BlockGenes::value, &c.values}};
+    for (const auto& [gene, choices] : lists)
+      for (const int64_t v : *choices)
+        for (int32_t j = 0; j < (s.sharing == Sharing::stage ? 1 : now.depth); ++j) {
+          Genes genes = now;
+          genes.block[static_cast<size_t>(j)].*gene = static_cast<uint8_t>(v);
+          with(s.sharing == Sharing::stage ? shared(now.width, now.depth, genes.block[0]) : genes);
+        }
+  }
+  return out;
+}
+
 }  // namespace
 
 struct Constraint::State {
@@ -92,28 +134,37 @@ struct Constraint::State {
   Budget budget;
   std::optional<Predictor> predictor;
   bool blocks = false;  // latency adds up over parts
+  std::vector<Member> cheapest;  // in each limit's quantity
   mutable std::map<hone::Block, double> times;
   mutable std::map<std::tuple<Quantity, double, double>, std::optional<Drawer>> drawers;  // by window
 
+  Result<double> block_time(const hone::Block& b) const {
+    auto at = times.find(b);
+    if (at == times.end()) {
+      HONE_TRY_ASSIGN(const double ms, predictor->inside(b));
+      at = times.emplace(b, ms).first;
+    }
+    return at->second;
+  }
   Result<double> part_time(const Part& p) const {
     double sum = 0;
     for (const hone::Block& b : device_blocks(space, p)) {
-      auto at = times.find(b);
-      if (at == times.end()) {
-        HONE_TRY_ASSIGN(const double ms, predictor->inside(b));
-        at = times.emplace(b, ms).first;
-      }
-      sum += at->second;
+      HONE_TRY_ASSIGN(const double ms, block_time(b));
+      sum += ms;
     }
     return sum;
   }
 
   Result<double> latency(const Member& m) const {
-    if (!blocks) {
-      HONE_TRY_ASSIGN(const Prediction p, predict(*predictor, to_arch(space, m, "member")));
-      return p.ms;
-    }
     double ms = predictor->per_network();
+    if (!blocks) {
+      HONE_TRY_ASSIGN(const std::vector<BlockCount> parts, parts_of(to_arch(space, m, "member")));
+      for (const BlockCount& c : parts) {
+        HONE_TRY_ASSIGN(const double each, block_time(c.block));
+        ms += static_cast<double>(c.count) * each;
+      }
+      return ms;
+    }
     Status status;
     for_each_part(space, m, [&](const Part& p) {
       if (!status) return;
@@ -173,8 +224,8 @@ struct Constraint::State {
     return c;
   }
 
-  // Ends of what the space reaches in one quantity. Memory, and latency that does not add up, are those of the smallest and
-  // the largest member: every tensor grows with every gene.
+  // Ends of what the space reaches in one quantity. The most memory, and latency that does not add up, are the largest member's:
+  // every tensor grows with every gene.
   struct Reach {
     double least, most;
     Member cheapest;
@@ -201,6 +252,19 @@ struct Constraint::State {
     }
     return std::pair(least, best);
   }
+  // The member of least time where parts do not add up: from the smallest by single genes, since a wider layer may be the faster one.
+  Result<std::pair<double, Member>> fastest() const {
+    Member best = smallest(space);
+    HONE_TRY_ASSIGN(double least, latency(best));
+    for (bool again = true; again;) {
+      again = false;
+      for (const Member& m : neighbours(space, best)) {
+        HONE_TRY_ASSIGN(const double ms, latency(m));
+        if (ms < least) least = ms, best = m, again = true;
+      }
+    }
+    return std::pair(least, best);
+  }
   Result<Reach> reach(const Limit& limit) const {
     if (const auto part = part_cost(limit)) {
       const Extremes e = extremes(space, *part);
@@ -213,8 +277,8 @@ struct Constraint::State {
       HONE_TRY_ASSIGN(const auto low, leanest());
       return Reach{static_cast<double>(low.first), static_cast<double>(*high.memory), low.second};
     }
-    HONE_TRY_ASSIGN(const MemberCost low, cost(smallest(space)));
-    return Reach{*low.latency_ms, *high.latency_ms, smallest(space)};
+    HONE_TRY_ASSIGN(const auto low, fastest());
+    return Reach{low.first, *high.latency_ms, low.second};
   }
   // Why a part has no time: what the largest and the smallest member say.
   Status part_time_error() const {
@@ -224,9 +288,10 @@ struct Constraint::State {
   }
 
   // Every limit by itself, then all of them together.
-  Status possible() const {
+  Status possible() {
     for (const Limit& limit : budget.limits) {
       HONE_TRY_ASSIGN(const Reach r, reach(limit));
+      cheapest.push_back(r.cheapest);
       auto text = [&](double v) { return format_amount(std::llround(limit.quantity == Quantity::latency ? 1e6 * v : v), limit.quantity); };
       const double wish = amount(limit), slack = limit.exact ? kBudgetTolerance : 0;
       if (r.least > wish * (1 + slack))
@@ -235,8 +300,11 @@ struct Constraint::State {
       if (limit.exact && r.most < wish * (1 - slack))
         return fail(Code::budget_not_met, fmt::format("no member of the space {} meets {}={}: the most is {}", space.name, name(limit.quantity), text(wish), text(r.most)), budget.text);
     }
-    HONE_TRY_ASSIGN(const MemberCost least, cost(smallest(space)));
-    if (hone::meets(amounts(least), budget)) return {};
+    cheapest.push_back(smallest(space));
+    for (const Member& m : cheapest) {
+      HONE_TRY_ASSIGN(const MemberCost c, cost(m));
+      if (hone::meets(amounts(c), budget)) return {};
+    }
     Rng rng(1);
     HONE_TRY(draw(rng, 0));
     return {};
@@ -285,7 +353,7 @@ struct Constraint::State {
       if (hone::meets(amounts(c), budget) && fullness(c) >= full) return m;
     }
     // Limits that leave little of the space: a random member, made smaller until it meets them.
-    for (int i = 0; i < kJointTries; ++i) {
+    for (int i = 0; i < (predictor && !blocks ? kJointTries / 10 : kJointTries); ++i) {  // cutting a network takes milliseconds
       Member m = sample(space, rng);
       for (int step = 0; step < 1000; ++step) {
         HONE_TRY_ASSIGN(const MemberCost c, cost(m));
@@ -296,6 +364,10 @@ struct Constraint::State {
         if (fullness(c) < 1 - kBudgetTolerance) break;  // an exact limit is missed from below
         shrink(space, m, rng);
       }
+    }
+    for (const Member& m : cheapest) {
+      HONE_TRY_ASSIGN(const MemberCost c, cost(m));
+      if (hone::meets(amounts(c), budget) && fullness(c) >= full) return m;
     }
     return fail(Code::budget_not_met, fmt::format("no member of the space {} was found that meets all limits{}", space.name, full > 0 ? fmt::format(" and fills one to {:.0f} %", 100 * full) : ""), budget.text, "each can be met by itself: relax one");
   }
@@ -308,7 +380,7 @@ Constraint::~Constraint() = default;
 
 Result<Constraint> Constraint::make(const Space& space, const std::string& text) {
   HONE_TRY_ASSIGN(CostTable table, CostTable::make(space));
-  auto state = std::make_unique<State>(State{space, std::move(table), {}, {}, false, {}, {}});
+  auto state = std::make_unique<State>(State{space, std::move(table), {}, {}, false, {}, {}, {}});
   if (text.empty()) return Constraint(std::move(state));
   HONE_TRY_ASSIGN(const Budget wish, parse_budget(text));
   state->budget = wish;
@@ -328,7 +400,7 @@ Result<Constraint> Constraint::make(const Space& space, const std::string& text)
 
 Result<Constraint> Constraint::on_device(const Space& space, const std::string& path) {
   HONE_TRY_ASSIGN(CostTable table, CostTable::make(space));
-  auto state = std::make_unique<State>(State{space, std::move(table), {}, {}, false, {}, {}});
+  auto state = std::make_unique<State>(State{space, std::move(table), {}, {}, false, {}, {}, {}});
   HONE_TRY_ASSIGN(const DeviceTable device, read_table(path));
   HONE_TRY_ASSIGN(state->predictor, Predictor::fit(device, TimeModel::table));
   state->blocks = has_blocks(to_arch(space, smallest(space), "member"));

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "core/units.h"
+#include "measure/device_cut.h"
 #include "measure/device_scale.h"
 #include "search/operators.h"
 #include "search/space_report.h"
@@ -169,6 +170,39 @@ TEST(Constraint, LatencyOfADeviceTable) {
   const auto foreign = Constraint::make(open_space("ofa-mobilenetv3").value(), "latency<20ms@" + path);
   ASSERT_FALSE(foreign);
   EXPECT_NE(foreign.error().message.find("no row of kind"), std::string::npos) << foreign.error().text();
+  std::filesystem::remove(path);
+}
+
+// A device on which layers of 8 channels are ten times as slow, and a space whose members are cut: the fastest is not the smallest.
+TEST(Constraint, TheLeastTimeNeedNotBeTheSmallestMembers) {
+  Space s = open_space("small-conv").value();
+  s.resolutions.resize(2);
+  s.levels = {};  // whose smallest members are deeper
+  for (StageChoices& c : s.stages) c.depths.resize(1);  // few members, so that the test is short
+  DeviceTable t;
+  t.device.name = "invented";
+  std::set<hone::Block> seen;
+  Rng rng(3);
+  for (int i = 0; i < 30; ++i) {
+    const std::vector<BlockCount> parts = parts_of(to_arch(s, i == 0 ? smallest(s) : sample(s, rng), "m")).value();
+    for (const BlockCount& c : parts)
+      if (seen.insert(c.block).second) t.rows.push_back({c.block, {(0.01 + work_of(c.block).macs) * (c.block.sizes[0] == 8 ? 10 : 1), 0, 0, 0}, ""});
+  }
+  const std::string path = (std::filesystem::temp_directory_path() / ("hone_least_" + std::to_string(getpid()) + ".json")).string();
+  ASSERT_TRUE(write_table(t, path, true));
+  const auto predictor = Predictor::fit(t, TimeModel::table);
+  ASSERT_TRUE(predictor);
+  const auto ms = [&](const Member& m) { return predict(*predictor, to_arch(s, m, "m"))->ms; };
+  const auto c = Constraint::make(s, "latency<100ms@" + path);
+  ASSERT_TRUE(c) << c.error().text();
+  const double least = c->range()->first;
+  EXPECT_LT(least, 0.9 * ms(smallest(s)));
+  for (int i = 0; i < 300; ++i) EXPECT_GE(*c->cost(sample(s, rng))->latency_ms, least);
+  const Member one = sample(s, rng);
+  EXPECT_NEAR(*c->cost(one)->latency_ms, ms(one), 1e-9);
+  // Between the two a budget can be met.
+  EXPECT_TRUE(Constraint::make(s, fmt::format("latency<{}ms@{}", 1.001 * least, path)));
+  EXPECT_FALSE(Constraint::make(s, fmt::format("latency<{}ms@{}", 0.999 * least, path)));
   std::filesystem::remove(path);
 }
 
