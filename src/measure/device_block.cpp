@@ -227,8 +227,8 @@ Result<std::vector<BlockCount>> blocks_of(const Arch& arch) {
     const int64_t after = halved(side, s.stride), ratio = static_cast<int64_t>(s.expand);
     const auto depth = static_cast<size_t>(s.depth);
     if (s.block == "mobile") {
-      const auto expands = genes_of(s, "expands", ratio), kernels = genes_of(s, "kernels", s.kernel);
-      for (size_t i = 0; i < depth; ++i) out.add("mobile", {i == 0 ? side : after, i == 0 ? width : s.width, s.width, expands[i], i == 0 ? s.stride : 1, kernels[i], s.se > 0});
+      const auto expands = genes_of(s, "expands", ratio), kernels = genes_of(s, "kernels", s.kernel), ses = genes_of(s, "ses", s.se > 0);
+      for (size_t i = 0; i < depth; ++i) out.add("mobile", {i == 0 ? side : after, i == 0 ? width : s.width, s.width, expands[i], i == 0 ? s.stride : 1, kernels[i], ses[i]});
     } else {
       const auto values = genes_of(s, "values", option_int(s.options, "value_scale", 2)), mlps = genes_of(s, "mlps", ratio);
       out.add("downsample", {side, width, s.width, s.stride});

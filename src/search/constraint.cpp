@@ -34,7 +34,7 @@ std::vector<hone::Block> device_blocks(const Space& s, const Part& p) {
   }
   const int64_t stride = p.kind == Part::Kind::entry ? c.stride : 1;
   if (mobile)
-    out.push_back({"mobile", {side, p.in, p.width, p.genes.expand, stride, p.genes.kernel, c.se}});
+    out.push_back({"mobile", {side, p.in, p.width, p.genes.expand, stride, p.genes.kernel, has_se(c, p.genes)}});
   else
     out.push_back({"downsample", {side, p.in, p.width, stride}});
   return out;
@@ -74,7 +74,9 @@ void shrink(const Space& s, Member& m, Rng& rng) {
         const size_t j = rng.below(static_cast<uint64_t>(g.depth));
         BlockGenes& b = g.block[j];
         const bool first = rng.below(2) == 0;
-        if (c.block == space::Block::mobile)
+        if (!c.ses.empty() && rng.below(3) == 0)
+          lower(b.se, c.ses);
+        else if (c.block == space::Block::mobile)
           first ? lower(b.expand, c.expands) : lower(b.kernel, c.kernels);
         else
           first ? lower(b.mlp, c.mlps) : lower(b.value, c.values);
@@ -114,7 +116,7 @@ std::vector<Member> neighbours(const Space& s, const Member& m) {
       genes.width = static_cast<int32_t>(w);
       with(genes);
     }
-    const std::pair<uint8_t BlockGenes::*, const std::vector<int64_t>*> lists[] = {{&BlockGenes::expand, &c.expands}, {&BlockGenes::kernel, &c.kernels}, {&BlockGenes::mlp, &c.mlps}, {&BlockGenes::value, &c.values}};
+    const std::pair<uint8_t BlockGenes::*, const std::vector<int64_t>*> lists[] = {{&BlockGenes::expand, &c.expands}, {&BlockGenes::kernel, &c.kernels}, {&BlockGenes::mlp, &c.mlps}, {&BlockGenes::value, &c.values}, {&BlockGenes::se, &c.ses}};
     for (const auto& [gene, choices] : lists)
       for (const int64_t v : *choices)
         for (int32_t j = 0; j < (s.sharing == Sharing::stage ? 1 : now.depth); ++j) {

@@ -9,10 +9,10 @@ using namespace space;
 namespace {
 
 using Gene = uint8_t BlockGenes::*;
-constexpr Gene kGenes[] = {&BlockGenes::expand, &BlockGenes::kernel, &BlockGenes::mlp, &BlockGenes::value};
+constexpr Gene kGenes[] = {&BlockGenes::expand, &BlockGenes::kernel, &BlockGenes::mlp, &BlockGenes::value, &BlockGenes::se};
 
 const std::vector<int64_t>& choices_of(const StageChoices& c, Gene gene) {
-  return gene == &BlockGenes::expand ? c.expands : gene == &BlockGenes::kernel ? c.kernels : gene == &BlockGenes::mlp ? c.mlps : c.values;
+  return gene == &BlockGenes::expand ? c.expands : gene == &BlockGenes::kernel ? c.kernels : gene == &BlockGenes::mlp ? c.mlps : gene == &BlockGenes::value ? c.values : c.ses;
 }
 
 // A redrawn gene: any of the choices from `from` on, or the smallest of them.
@@ -53,8 +53,9 @@ Member cross(const Space& space, const Member& a, const Member& b, Rng& rng) {
   m.stages = a.stages;
   m.resolution = parent().resolution;
   const Member &widths = parent(), &depths = parent();
-  const Member* genes[std::size(kGenes)];
-  for (const Member*& from : genes) from = &parent();
+  const Member* genes[std::size(kGenes)] = {};
+  for (size_t k = 0; k < std::size(kGenes); ++k)
+    if (kGenes[k] != &BlockGenes::se || chooses_se(space)) genes[k] = &parent();
   for (size_t i = 0; i < m.stages; ++i) {
     Genes& g = m.stage[i];
     g.width = widths.stage[i].width;

@@ -10,7 +10,7 @@ namespace hone::search {
 // Probabilities of the published FLOPs-constrained search (Tang et al., ICCV 2023, `search_subnet_via_flops`).
 struct Variation {
   double depth = 0.4;          // redraw all stage depths
-  double gene = 0.2;           // each other gene of a stage (or block): width, expansion, kernel, MLP ratio, V scale
+  double gene = 0.2;           // each other gene of a stage (or block): width, expansion, kernel, MLP ratio, V scale, SE
   double resolution = 0.2;
   double random_choice = 0.45; // of a redrawn gene: any choice; otherwise the smallest one
 };
@@ -19,7 +19,7 @@ struct Variation {
 // rule on widths: check() it.
 space::Member mutate(const space::Space& space, const space::Member& member, const Variation& v, Rng& rng);
 
-// Each of resolution, widths, depths, expansions, kernels, MLP ratios and V scales is taken whole from one of two parents and
+// Each of resolution, widths, depths, expansions, kernels, MLP ratios, V scales and SE is taken whole from one of two parents and
 // fitted to the child's depths. The result may break the rule on widths.
 space::Member cross(const space::Space& space, const space::Member& a, const space::Member& b, Rng& rng);
 

@@ -63,14 +63,16 @@ std::vector<double> features_of(const Space& space, const Member& m, const Membe
     const Genes& g = m.stage[i];
     out.push_back(g.width);
     out.push_back(g.depth);
-    double sums[2] = {0, 0};
+    double sums[2] = {0, 0}, ses = 0;
     for (int32_t j = 0; j < g.depth; ++j) {
       const BlockGenes& b = g.block[static_cast<size_t>(j)];
       const bool mobile = space.stages[i].block == space::Block::mobile;
       sums[0] += mobile ? b.expand : b.mlp;
       sums[1] += mobile ? b.kernel : b.value;
+      ses += b.se;
     }
     for (const double s : sums) out.push_back(s / std::max(1, g.depth));
+    if (!space.stages[i].ses.empty()) out.push_back(ses / std::max(1, g.depth));
   }
   return out;
 }

@@ -46,6 +46,7 @@ std::vector<Choice> choices_of(const Space& s) {
     add(c.name, "kernel", c.kernels, blocks(&BlockGenes::kernel));
     add(c.name, "MLP ratio", c.mlps, blocks(&BlockGenes::mlp));
     add(c.name, "V scale", c.values, blocks(&BlockGenes::value));
+    add(c.name, "SE", c.ses, blocks(&BlockGenes::se));
   }
   return out;
 }

@@ -57,7 +57,7 @@ Table ranges(const Space& s, const CostTable& table) {
 
 Table stage_table(const Space& s) {
   Table t{"stages", "Stages", {{"stage", "stage"}, {"block", "block"}, {"stride", "stride"}, {"squeeze_excite", "SE"}, {"depths", "depth"}, {"widths", "width"}, {"expands", "expansion"}, {"kernels", "kernel"}, {"mlps", "MLP"}, {"values", "V"}}};
-  for (const StageChoices& c : s.stages) add_row(t, c.name, std::string(c.block == Block::mobile ? "mobile" : "transformer"), c.stride, c.se, c.depths, c.widths, c.expands, c.kernels, c.mlps, c.values);
+  for (const StageChoices& c : s.stages) add_row(t, c.name, std::string(c.block == Block::mobile ? "mobile" : "transformer"), c.stride, c.ses.empty() ? Cell(c.se) : Cell(c.ses), c.depths, c.widths, c.expands, c.kernels, c.mlps, c.values);
   return t;
 }
 

@@ -64,6 +64,6 @@ std::vector<Arch> published_elasticvit() {
 namespace hone {
 Family elasticvit_family() {
   return {"elasticvit", space::build_member, space::published_elasticvit, nullptr,
-          "expand:integer expands:integers head_dim:integer kernels:integers mlps:integers norm:text shortcut:text stride:integer value_scale:integer values:integers"};
+          "expand:integer expands:integers head_dim:integer kernels:integers mlps:integers norm:text ses:integers shortcut:text stride:integer value_scale:integer values:integers"};
 }
 }  // namespace hone

@@ -31,6 +31,7 @@ Status check_blocks(const Space& space, const StageChoices& c, const Genes& g) {
     HONE_TRY(check_gene(c.name, "kernel", b.kernel, c.kernels));
     HONE_TRY(check_gene(c.name, "MLP ratio", b.mlp, c.mlps));
     HONE_TRY(check_gene(c.name, "V scale", b.value, c.values));
+    HONE_TRY(check_gene(c.name, "squeeze-and-excitation", b.se, c.ses));
     if (space.sharing == Sharing::stage && b != g.block[0])
       return fail(Code::invalid, fmt::format("blocks 1 and {} differ", j + 1), c.name, "the blocks of a stage share their genes in this space");
   }
@@ -47,13 +48,13 @@ Member pick_all(const Space& space, Pick pick) {
   for (size_t i = 0; i < space.stages.size() && i < kMaxStages; ++i) {
     const StageChoices& c = space.stages[i];
     auto gene = [&](const std::vector<int64_t>& choices) { return choices.empty() ? int64_t{0} : pick(choices); };
-    m.stage[i] = shared(gene(c.widths), gene(c.depths), {byte(gene(c.expands)), byte(gene(c.kernels)), byte(gene(c.mlps)), byte(gene(c.values))});
+    m.stage[i] = shared(gene(c.widths), gene(c.depths), {byte(gene(c.expands)), byte(gene(c.kernels)), byte(gene(c.mlps)), byte(gene(c.values)), byte(gene(c.ses))});
   }
   return m;
 }
 
 int64_t count(const std::vector<int64_t>& choices) { return std::max<int64_t>(1, static_cast<int64_t>(choices.size())); }
-int64_t choices_of_block(const StageChoices& c) { return count(c.expands) * count(c.kernels) * count(c.mlps) * count(c.values); }
+int64_t choices_of_block(const StageChoices& c) { return count(c.expands) * count(c.kernels) * count(c.mlps) * count(c.values) * count(c.ses); }
 
 // Depths together with the genes of their blocks.
 template <class Number>
@@ -119,7 +120,7 @@ uint64_t hash(const Member& m) {
     const Genes& g = m.stage[i];
     mix(static_cast<uint64_t>(g.width) << 32 | static_cast<uint32_t>(g.depth));
     for (size_t j = 0; j < kMaxDepth && static_cast<int32_t>(j) < g.depth; ++j)
-      mix(static_cast<uint64_t>(g.block[j].expand) << 24 | static_cast<uint64_t>(g.block[j].kernel) << 16 | static_cast<uint64_t>(g.block[j].mlp) << 8 | g.block[j].value);
+      mix(static_cast<uint64_t>(g.block[j].se) << 32 | static_cast<uint64_t>(g.block[j].expand) << 24 | static_cast<uint64_t>(g.block[j].kernel) << 16 | static_cast<uint64_t>(g.block[j].mlp) << 8 | g.block[j].value);
   }
   return h;
 }
@@ -132,6 +133,30 @@ std::optional<int64_t> size_of_paper(const Space& space) {
   if (!space.stages.empty()) total *= count(space.stages[0].widths);
   for (const StageChoices& c : space.stages) total *= choices_without_width<Int>(space, c) * count(c.widths);
   return value(total);
+}
+
+std::vector<BlockGenes> genes_of(const StageChoices& c) {
+  std::vector<BlockGenes> out = {{}};
+  auto each = [&out](const std::vector<int64_t>& choices, uint8_t BlockGenes::*gene) {
+    if (choices.empty()) return;
+    std::vector<BlockGenes> more;
+    for (const BlockGenes& g : out)
+      for (const int64_t v : choices) {
+        more.push_back(g);
+        more.back().*gene = byte(v);
+      }
+    out = std::move(more);
+  };
+  each(c.expands, &BlockGenes::expand);
+  each(c.kernels, &BlockGenes::kernel);
+  each(c.mlps, &BlockGenes::mlp);
+  each(c.values, &BlockGenes::value);
+  each(c.ses, &BlockGenes::se);
+  return out;
+}
+
+bool chooses_se(const Space& space) {
+  return std::any_of(space.stages.begin(), space.stages.end(), [](const StageChoices& c) { return !c.ses.empty(); });
 }
 
 Member smallest(const Space& space) {
@@ -183,7 +208,7 @@ Arch to_arch(const Space& space, const Member& m, std::string name) {
     s.depth = g.depth;
     s.width = g.width;
     s.stride = c.stride;
-    s.se = c.se ? 0.25 : 0;
+    s.se = has_se(c, g.block[0]) ? 0.25 : 0;
     if (c.activation != space.activation) s.activation = c.activation;
     if (c.shortcut == Shortcut::same) s.options["shortcut"] = "same";
     auto per_block = [&](const char* key, uint8_t BlockGenes::*gene) {
@@ -198,6 +223,7 @@ Arch to_arch(const Space& space, const Member& m, std::string name) {
       s.expand = g.block[0].expand;
       per_block("expands", &BlockGenes::expand);
       per_block("kernels", &BlockGenes::kernel);
+      if (!c.ses.empty()) per_block("ses", &BlockGenes::se);
     } else {
       s.block = "transformer";
       s.expand = g.block[0].mlp;
@@ -226,6 +252,8 @@ Result<Member> member_of(const Space& space, const Arch& a) {
     const bool mobile = space.stages[i].block == Block::mobile;
     const auto ratio = byte(static_cast<int64_t>(std::clamp(s.expand, 0.0, 255.0)));
     Genes& g = m.stage[i] = shared(s.width, s.depth, mobile ? BlockGenes{ratio, byte(s.kernel), 0, 0} : BlockGenes{0, 0, ratio, byte(option_int(s.options, "value_scale", 0))});
+    if (mobile && !space.stages[i].ses.empty() && s.se > 0)
+      for (int32_t j = 0; j < g.depth && j < static_cast<int32_t>(kMaxDepth); ++j) g.block[static_cast<size_t>(j)].se = 1;
     auto per_block = [&](const char* key, uint8_t BlockGenes::*gene) {
       const std::vector<int64_t> values = option_ints(s.options, key);
       for (size_t j = 0; j < values.size() && j < kMaxDepth; ++j) g.block[j].*gene = byte(values[j]);
@@ -234,6 +262,7 @@ Result<Member> member_of(const Space& space, const Arch& a) {
     per_block("kernels", &BlockGenes::kernel);
     per_block("mlps", &BlockGenes::mlp);
     per_block("values", &BlockGenes::value);
+    per_block("ses", &BlockGenes::se);
   }
   if (Status s = check(space, m); !s) return outside(s.error().text());
   if (!equal(to_arch(space, m, a.name), a)) return outside("a setting that the encoding does not hold");
@@ -258,6 +287,7 @@ Member sample(const Space& space, Rng& rng) {
       b.kernel = byte(pick(c.kernels));
       b.mlp = byte(pick(c.mlps));
       b.value = byte(pick(c.values));
+      b.se = byte(pick(c.ses));
       return b;
     };
     Genes& g = m.stage[i];
@@ -292,6 +322,7 @@ Space above(const Space& space, const Member& floor) {
     cut(c.kernels, least(g, &BlockGenes::kernel));
     cut(c.values, least(g, &BlockGenes::value));
     cut(c.mlps, least_mlp);
+    cut(c.ses, least(g, &BlockGenes::se));
   }
   return out;
 }

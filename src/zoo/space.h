@@ -33,14 +33,15 @@ inline constexpr size_t kMaxStages = 8, kMaxDepth = 10;
 inline constexpr int64_t kHeadDim = 16;  // of the published space: channels of a query or key head
 inline constexpr int64_t kDownsampleExpand = 6, kHeadExpand = 6;
 
-// What a member may choose in one stage. Lists are ascending. A mobile stage has expands and kernels, a transformer stage
-// mlps (hidden width / width) and values (width of a value head / head_dim); the other two lists stay empty.
+// What a member may choose in one stage. Lists are ascending. A mobile stage has expands and kernels, and ses where its blocks
+// choose squeeze-and-excitation (0 without, 1 with); a transformer stage has mlps (hidden width / width) and values (width of a
+// value head / head_dim). The other lists stay empty.
 struct StageChoices {
   std::string name;  // as errors call it: "stem", "C1", "T3"
   Block block = Block::mobile;
   int64_t stride = 1;
-  bool se = false;   // of a transformer stage: in its downsampling block
-  std::vector<int64_t> depths, widths, expands, kernels, mlps, values;
+  bool se = false;   // of all blocks; of a transformer stage: in its downsampling block. False where blocks choose
+  std::vector<int64_t> depths, widths, expands, kernels, mlps, values, ses;
   std::string activation = "hard_swish";
   Shortcut shortcut = Shortcut::always;
   bool operator==(const StageChoices&) const = default;
@@ -49,8 +50,10 @@ struct StageChoices {
 struct BlockGenes {
   uint8_t expand = 0, kernel = 0;  // of a mobile block
   uint8_t mlp = 0, value = 0;      // of a transformer block
+  uint8_t se = 0;                  // of a mobile block that chooses; has_se() says what any block has
   bool operator==(const BlockGenes&) const = default;
 };
+inline bool has_se(const StageChoices& c, const BlockGenes& g) { return c.ses.empty() ? c.se : g.se != 0; }
 // One stage of a member; blocks from `depth` on are zero.
 struct Genes {
   int32_t width = 0, depth = 0;
@@ -118,6 +121,10 @@ Status check_space(const Space& space);
 std::optional<int64_t> size(const Space& space);
 std::optional<int64_t> size_of_paper(const Space& space);
 double size_estimate(const Space& space);
+// Every choice of one block's genes, the last gene turning fastest.
+std::vector<BlockGenes> genes_of(const StageChoices& choices);
+// Whether blocks of any stage choose squeeze-and-excitation.
+bool chooses_se(const Space& space);
 Member smallest(const Space& space);
 Member largest(const Space& space);
 // The smallest network of a level (Levels::smallest).
@@ -138,6 +145,7 @@ const std::vector<Named>& named_members();
 
 // Interchange format of the authors: a JSON array [res, channels, depths, conv_ratio, kernel, mlp_ratio, heads, window, qk_scale,
 // v_scale]; channels and depths are per stage, conv_ratio and kernel per mobile block, the last five per transformer block.
+// Spaces with stages that choose squeeze-and-excitation have an eleventh value, se, one for each block of those stages.
 // Reading checks everything: lengths, choices, heads = channels / head_dim, window = 1, qk_scale = 1, shared genes.
 std::string print_member(const Space& space, const Member& member);
 Result<Member> parse_member(const Space& space, const std::string& json, const std::string& source);

@@ -61,7 +61,7 @@ std::vector<int64_t> authors_macs_by_part(const Space& space, const Member& m) {
     for (int32_t j = 0; j < g.depth; ++j) {
       const BlockGenes& b = g.block[static_cast<size_t>(j)];
       if (c.block == Block::mobile)
-        macs += authors_mobile(i, j == 0 ? width : g.width, g.width, b, j == 0 ? c.stride : 1, c.se, side);
+        macs += authors_mobile(i, j == 0 ? width : g.width, g.width, b, j == 0 ? c.stride : 1, has_se(c, b), side);
       else
         macs += authors_attention(g.width, b.value, space.head_dim, side) + authors_feed_forward(g.width, b.mlp, side);
     }
@@ -123,6 +123,11 @@ Result<Counted> count_block(int64_t channels, int64_t side, Make make) {
 // Both lists of a stage that its kind uses.
 const std::vector<int64_t>& list_a(const StageChoices& c) { return c.block == Block::mobile ? c.expands : c.mlps; }
 const std::vector<int64_t>& list_b(const StageChoices& c) { return c.block == Block::mobile ? c.kernels : c.values; }
+// And whether a block chooses squeeze-and-excitation; without a choice the gene is 0.
+const std::vector<int64_t>& list_se(const StageChoices& c) {
+  static const std::vector<int64_t> none = {0};
+  return c.ses.empty() ? none : c.ses;
+}
 
 }  // namespace
 
@@ -150,34 +155,34 @@ struct CostTable::Maker {
     return {};
   }
 
-  // first: (resolution, width in, width, expand, kernel); unit: (resolution, width, expand, kernel).
+  // first: (resolution, width in, width, expand, kernel, SE); unit: (resolution, width, expand, kernel, SE).
   Status mobile(size_t i, size_t r, StageTable& s) {
     const StageChoices& c = space.stages[i];
     const int64_t in_side = sides[r], authors_side = side_after(authors_sides[r], c);
-    auto block = [&](int64_t in, int64_t width, int64_t side, int64_t stride, int64_t expand, int64_t kernel) -> Result<Counted> {
+    auto block = [&](int64_t in, int64_t width, int64_t side, int64_t stride, const BlockGenes& g) -> Result<Counted> {
+      const bool se = has_se(c, g);
       HONE_TRY_ASSIGN(Counted d, count_block(in, side, [&](Builder& b, ValueId x) {
-                        return mobile_block(b, x, {width, expand, kernel, stride, c.se, c.shortcut, c.activation});
+                        return mobile_block(b, x, {width, g.expand, g.kernel, stride, se, c.shortcut, c.activation});
                       }));
-      d.cost.authors_macs = authors_mobile(i, in, width, {static_cast<uint8_t>(expand), static_cast<uint8_t>(kernel), 0, 0}, stride, c.se, authors_side);
+      d.cost.authors_macs = authors_mobile(i, in, width, g, stride, se, authors_side);
       return d;
     };
+    const std::vector<BlockGenes> genes = genes_of(c);
     // Stage 0 has one width in for each width: its own.
     const size_t ins = i == 0 ? 1 : space.stages[i - 1].widths.size();
     for (size_t in = 0; in < ins; ++in)
       for (size_t w = 0; w < c.widths.size(); ++w)
-        for (int64_t e : c.expands)
-          for (int64_t k : c.kernels) {
-            HONE_TRY_ASSIGN(Counted d, block(i == 0 ? c.widths[w] : space.stages[i - 1].widths[in], c.widths[w], in_side, c.stride, e, k));
-            if (i == 0) add(d.cost, first_convs[r * c.widths.size() + w]);
-            s.first.push_back(d.cost);
-            sides[r] = d.side;
-          }
-    for (int64_t w : c.widths)
-      for (int64_t e : c.expands)
-        for (int64_t k : c.kernels) {
-          HONE_TRY_ASSIGN(const Counted d, block(w, w, sides[r], 1, e, k));
-          s.unit.push_back(d.cost);
+        for (const BlockGenes& g : genes) {
+          HONE_TRY_ASSIGN(Counted d, block(i == 0 ? c.widths[w] : space.stages[i - 1].widths[in], c.widths[w], in_side, c.stride, g));
+          if (i == 0) add(d.cost, first_convs[r * c.widths.size() + w]);
+          s.first.push_back(d.cost);
+          sides[r] = d.side;
         }
+    for (int64_t w : c.widths)
+      for (const BlockGenes& g : genes) {
+        HONE_TRY_ASSIGN(const Counted d, block(w, w, sides[r], 1, g));
+        s.unit.push_back(d.cost);
+      }
     authors_sides[r] = authors_side;
     return {};
   }
@@ -227,7 +232,7 @@ Result<CostTable> CostTable::make(const Space& space) {
   HONE_TRY(maker.first_convolutions());
   for (size_t i = 0; i < space.stages.size(); ++i) {
     const StageChoices& c = space.stages[i];
-    StageTable s{c.block == Block::mobile, Index(c.depths), Index(c.widths), Index(list_a(c)), Index(list_b(c)), {}, {}};
+    StageTable s{c.block == Block::mobile, Index(c.depths), Index(c.widths), Index(list_a(c)), Index(list_b(c)), Index(list_se(c)), {}, {}};
     for (size_t r = 0; r < space.resolutions.size(); ++r) HONE_TRY(s.mobile ? maker.mobile(i, r, s) : maker.transformer(i, r, s));
     t.stages_.push_back(std::move(s));
   }
@@ -249,7 +254,7 @@ std::optional<Cost> CostTable::operator()(const Member& m) const {
   for (size_t i = 0; i < stages_.size(); ++i) {
     const StageTable& s = stages_[i];
     const Genes& g = m.stage[i];
-    const size_t w = s.widths[g.width], genes = s.a.count * s.b.count;
+    const size_t w = s.widths[g.width], genes = s.a.count * s.b.count * s.se.count;
     if (((w | s.depths[g.depth]) & 0x80) || (g.width < last_width && !may_fall_)) return std::nullopt;
     const size_t place = (r * in_count + in) * s.widths.count + w;
     const Cost* unit = &s.unit[(r * s.widths.count + w) * genes];
@@ -262,9 +267,9 @@ std::optional<Cost> CostTable::operator()(const Member& m) const {
       }
       if (j == 0 || b != g.block[j - 1]) {
         if (j > 0 && shared_) return std::nullopt;
-        const size_t x = s.a[s.mobile ? b.expand : b.mlp], y = s.b[s.mobile ? b.kernel : b.value];
-        if (((x | y) & 0x80) || (s.mobile ? b.mlp | b.value : b.expand | b.kernel)) return std::nullopt;
-        gene = x * s.b.count + y;
+        const size_t x = s.a[s.mobile ? b.expand : b.mlp], y = s.b[s.mobile ? b.kernel : b.value], z = s.se[b.se];
+        if (((x | y | z) & 0x80) || (s.mobile ? b.mlp | b.value : b.expand | b.kernel)) return std::nullopt;
+        gene = (x * s.b.count + y) * s.se.count + z;
       }
       if (j == 0) add(sum, s.mobile ? s.first[place * genes + gene] : s.first[place]);
       if (j > 0 || !s.mobile) add(sum, unit[gene]);
@@ -286,11 +291,11 @@ std::optional<Cost> CostTable::operator()(const Part& p) const {
   if (p.kind == Part::Kind::head) return head_[r * s.widths.count + w];
   size_t gene = 0;
   if (s.mobile || p.kind == Part::Kind::block) {
-    const size_t x = s.a[s.mobile ? p.genes.expand : p.genes.mlp], y = s.b[s.mobile ? p.genes.kernel : p.genes.value];
-    if ((x | y) & 0x80) return std::nullopt;
-    gene = x * s.b.count + y;
+    const size_t x = s.a[s.mobile ? p.genes.expand : p.genes.mlp], y = s.b[s.mobile ? p.genes.kernel : p.genes.value], z = s.se[p.genes.se];
+    if ((x | y | z) & 0x80) return std::nullopt;
+    gene = (x * s.b.count + y) * s.se.count + z;
   }
-  const size_t genes = s.a.count * s.b.count;
+  const size_t genes = s.a.count * s.b.count * s.se.count;
   if (p.kind == Part::Kind::block) return s.unit[(r * s.widths.count + w) * genes + gene];
   size_t in = 0, in_count = 1;
   if (p.stage > 0) {

@@ -83,10 +83,9 @@ class CostTable {
   };
   struct StageTable {
     bool mobile = false;
-    Index depths, widths, a, b;  // a, b: expand and kernel, or MLP ratio and V scale
-    std::vector<Cost> first;     // first block (resolution, width in, width, a, b), or downsampling (resolution, width in, width)
-    std::vector<Cost> unit;      // a further block: (resolution, width, a, b)
-
+    Index depths, widths, a, b, se;  // a, b: expand and kernel, or MLP ratio and V scale
+    std::vector<Cost> first;         // first block (resolution, width in, width, a, b, se), or downsampling (resolution, width in, width)
+    std::vector<Cost> unit;          // a further block: (resolution, width, a, b, se)
   };
   Index resolutions_;
   bool shared_ = true, may_fall_ = false;

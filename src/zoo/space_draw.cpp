@@ -85,19 +85,6 @@ class PathMaker {
     return out_.nodes.size() - 1;
   }
 
-  std::vector<BlockGenes> genes_of(const StageChoices& c) const {
-    std::vector<BlockGenes> out;
-    auto u = [](int64_t v) { return static_cast<uint8_t>(v); };
-    if (c.block == Block::mobile) {
-      for (int64_t e : c.expands)
-        for (int64_t k : c.kernels) out.push_back({u(e), u(k), 0, 0});
-    } else {
-      for (int64_t m : c.mlps)
-        for (int64_t v : c.values) out.push_back({0, 0, u(m), u(v)});
-    }
-    return out;
-  }
-
   // All nodes of one resolution; the first one is returned.
   size_t resolution(int64_t resolution) {
     std::vector<Pending> open{{node(Node::Kind::stage, 0), 0}};

@@ -120,14 +120,14 @@ ValueId head(Builder& b, ValueId x, const HeadSpec& h) {
 namespace {
 
 // A gene of every block: the option's list, or `value` throughout.
-std::vector<int64_t> per_block(Builder& b, const Stage& s, const char* key, int64_t value) {
+std::vector<int64_t> per_block(Builder& b, const Stage& s, const char* key, int64_t value, int64_t least = 1) {
   std::vector<int64_t> out = option_ints(s.options, key);
   const auto depth = static_cast<size_t>(s.depth);
   if (out.empty()) out.assign(depth, value);
   if (out.size() != depth) b.fail(fmt::format("{}: {} values, expected {} (one per block)", key, out.size(), depth));
   for (int64_t v : out)
-    if (v < 1) b.fail(fmt::format("{} holds {}, expected 1 or more", key, v));
-  out.resize(depth, 1);
+    if (v < least) b.fail(fmt::format("{} holds {}, expected {} or more", key, v, least));
+  out.resize(depth, least);
   return out;
 }
 
@@ -153,11 +153,11 @@ ValueId stage(Builder& b, ValueId x, const Stage& s, const Shared& all) {
   if (b.failed()) return 0;
   const std::string_view activation = s.activation.empty() ? all.activation : std::string_view(s.activation);
   if (s.block == "mobile") {
-    const std::vector<int64_t> expands = per_block(b, s, "expands", expand), kernels = per_block(b, s, "kernels", s.kernel);
+    const std::vector<int64_t> expands = per_block(b, s, "expands", expand), kernels = per_block(b, s, "kernels", s.kernel), ses = per_block(b, s, "ses", s.se > 0, 0);
     for (int64_t i = 0; i < s.depth; ++i) {
       Builder::Scope block(b, fmt::format("blocks.{}", i));
       const auto j = static_cast<size_t>(i);
-      x = mobile_block(b, x, {s.width, expands[j], kernels[j], i == 0 ? s.stride : 1, s.se > 0, *shortcut, activation});
+      x = mobile_block(b, x, {s.width, expands[j], kernels[j], i == 0 ? s.stride : 1, ses[j] > 0, *shortcut, activation});
     }
     return x;
   }

@@ -47,7 +47,7 @@ ValueId head(Builder& b, ValueId x, const HeadSpec& spec);
 
 // The builder of family "elasticvit".
 //   stem    kind "conv3x3"; option stride (2)
-//   stages  block "mobile" (depth, width, stride, kernel, expand, se, activation; options expands, kernels: one per block) or
+//   stages  block "mobile" (depth, width, stride, kernel, expand, se, activation; options expands, kernels, ses (0 or 1): one per block) or
 //           "transformer" (depth, width, stride, expand = MLP ratio, se of the downsampling block; options value_scale, and mlps,
 //           values: one per block); option shortcut ("always" or "same") of mobile and downsampling blocks
 //   head    kind "mb_pool" or "mobile", hidden width, classes; option expand (6)

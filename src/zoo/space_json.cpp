@@ -13,12 +13,16 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr const char* kFields[] = {"res", "channels", "depths", "conv_ratio", "kernel", "mlp_ratio", "heads", "window", "qk_scale", "v_scale"};
-constexpr size_t kFieldCount = 10;
-constexpr const char* kForm = "[res, channels[], depths[], conv_ratio[], kernel[], mlp_ratio[], heads[], window[], qk_scale[], v_scale[]]";
+constexpr const char* kFields[] = {"res", "channels", "depths", "conv_ratio", "kernel", "mlp_ratio", "heads", "window", "qk_scale", "v_scale", "se"};
+constexpr size_t kFieldCount = 11, kSe = 10;
+// The last one is there where blocks choose squeeze-and-excitation.
+size_t field_count(const Space& space) { return chooses_se(space) ? kFieldCount : kSe; }
+std::string form(const Space& space) {
+  return fmt::format("[res, channels[], depths[], conv_ratio[], kernel[], mlp_ratio[], heads[], window[], qk_scale[], v_scale[]{}]", chooses_se(space) ? ", se[]" : "");
+}
 
 // The file does not say of which space it is, so the error does.
-std::string hint(const Space& space) { return fmt::format("read as a member of the space {}: {}", space.name, kForm); }
+std::string hint(const Space& space) { return fmt::format("read as a member of the space {}: {}", space.name, form(space)); }
 
 struct Reader {
   const Space& space;
@@ -74,7 +78,7 @@ struct Reader {
     const auto stages = static_cast<int64_t>(space.stages.size());
     HONE_TRY(length(1, stages, "stage"));
     HONE_TRY(length(2, stages, "stage"));
-    int64_t blocks[2] = {0, 0};
+    int64_t blocks[2] = {0, 0}, choosing = 0;
     for (size_t s = 0; s < space.stages.size(); ++s) {
       const auto& depths = space.stages[s].depths;
       const int64_t d = field[2][s];
@@ -82,14 +86,16 @@ struct Reader {
         return fail(Code::invalid, fmt::format("depth {} is not in the space", d), fmt::format("{}: {}", source, space.stages[s].name),
                     fmt::format("allowed: {}", fmt::join(depths, ", ")));
       blocks[space.stages[s].block == Block::transformer] += d;
+      if (!space.stages[s].ses.empty()) choosing += d;
     }
-    for (size_t i = 3; i < kFieldCount; ++i) HONE_TRY(length(i, blocks[i >= 5], i >= 5 ? "transformer block" : "conv block"));
+    HONE_TRY(length(kSe, choosing, "block that chooses squeeze-and-excitation"));
+    for (size_t i = 3; i < kSe; ++i) HONE_TRY(length(i, blocks[i >= 5], i >= 5 ? "transformer block" : "conv block"));
 
     Member m;
     if (field[0][0] < 0 || field[0][0] > INT32_MAX) return wrong(0, fmt::format("{} is out of range", field[0][0]));
     m.resolution = static_cast<int32_t>(field[0][0]);
     m.stages = static_cast<uint32_t>(stages);
-    size_t at[2] = {0, 0};
+    size_t at[2] = {0, 0}, at_se = 0;
     for (size_t s = 0; s < space.stages.size(); ++s) {
       const StageChoices& c = space.stages[s];
       Genes& g = m.stage[s];
@@ -99,6 +105,10 @@ struct Reader {
       if (c.block == Block::mobile) {
         HONE_TRY(genes(3, begin, c, c.expands, "expansion ratio", &BlockGenes::expand, g));
         HONE_TRY(genes(4, begin, c, c.kernels, "kernel", &BlockGenes::kernel, g));
+        if (!c.ses.empty()) {
+          HONE_TRY(genes(kSe, at_se, c, c.ses, "squeeze-and-excitation", &BlockGenes::se, g));
+          at_se += static_cast<size_t>(g.depth);
+        }
       } else {
         HONE_TRY(genes(5, begin, c, c.mlps, "MLP ratio", &BlockGenes::mlp, g));
         HONE_TRY(genes(9, begin, c, c.values, "V scale", &BlockGenes::value, g));
@@ -130,11 +140,11 @@ struct Reader {
 Result<Member> parse_member(const Space& space, const std::string& text, const std::string& source) {
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (json.is_discarded()) return fail(Code::invalid, "not valid JSON", source, hint(space));
-  if (!json.is_array() || json.size() != kFieldCount)
-    return fail(Code::invalid, fmt::format("expected an array of {} values", kFieldCount), source, hint(space));
+  if (!json.is_array() || json.size() != field_count(space))
+    return fail(Code::invalid, fmt::format("expected an array of {} values", field_count(space)), source, hint(space));
   if (space.stages.size() > kMaxStages) return fail(Code::invalid, "the space has too many stages", source);
   Reader reader{space, source, {}};
-  for (size_t i = 0; i < kFieldCount; ++i) HONE_TRY(reader.read(json, i));
+  for (size_t i = 0; i < json.size(); ++i) HONE_TRY(reader.read(json, i));
   return reader.member();
 }
 
@@ -149,6 +159,7 @@ std::string print_member(const Space& space, const Member& m) {
       if (space.stages[s].block == Block::mobile) {
         field[3].push_back(b.expand);
         field[4].push_back(b.kernel);
+        if (!space.stages[s].ses.empty()) field[kSe].push_back(b.se);
       } else {
         const int64_t per_block[] = {b.mlp, g.width / space.head_dim, 1, 1, b.value};
         for (size_t i = 0; i < 5; ++i) field[5 + i].push_back(per_block[i]);
@@ -156,7 +167,7 @@ std::string print_member(const Space& space, const Member& m) {
     }
   }
   std::string out = fmt::format("[{}", m.resolution);
-  for (size_t i = 1; i < kFieldCount; ++i) out += fmt::format(", {}", field[i]);
+  for (size_t i = 1; i < field_count(space); ++i) out += fmt::format(", {}", field[i]);
   return out + "]\n";
 }
 

@@ -31,6 +31,15 @@ Status check_list(const std::string& where, const char* key, const std::vector<i
   return {};
 }
 
+// Empty, or of 0 and 1.
+Status check_ses(const std::string& where, const StageChoices& c) {
+  if (c.ses.empty()) return {};
+  if (c.block != Block::mobile) return fail(Code::invalid, "squeeze_excites is given, and only the blocks of a mobile stage choose", where, "squeeze_excite = true or false is for the downsampling block");
+  if (c.ses != std::vector<int64_t>{0, 1} && c.ses != std::vector<int64_t>{0} && c.ses != std::vector<int64_t>{1}) return fail(Code::invalid, "squeeze_excites holds other choices than 0 (without) and 1 (with), in this order", where);
+  if (c.se) return fail(Code::invalid, "squeeze_excites is given beside squeeze_excite = true", where, "leave one of them out: the list is for stages whose blocks choose");
+  return {};
+}
+
 Status check_number(const std::string& where, const char* key, int64_t v, int64_t low, int64_t high) {
   if (v >= low && v <= high) return {};
   return fail(Code::invalid, fmt::format("{} is {}, expected {} to {}", key, v, low, high), where);
@@ -55,6 +64,7 @@ Status check_stage(const Space& s, size_t i, int64_t& most_stride) {
   HONE_TRY(check_list(where, "kernels", c.kernels, 15, mobile));
   HONE_TRY(check_list(where, "mlps", c.mlps, 16, !mobile));
   HONE_TRY(check_list(where, "values", c.values, 16, !mobile));
+  HONE_TRY(check_ses(where, c));
   HONE_TRY(check_activation(where, c.activation));
   for (int64_t k : c.kernels)
     if (k % 2 == 0) return fail(Code::invalid, fmt::format("kernels holds {}: a smaller kernel is the middle of a larger one, so sides are odd", k), where);

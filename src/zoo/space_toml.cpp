@@ -61,7 +61,7 @@ void head_fields(S& s, F&& f) {
 template <class S, class F>
 void stage_fields(S& s, F&& f) {
   f("name", s.name, true), f("block", s.block, true), f("stride", s.stride, true), f("squeeze_excite", s.se, false), f("activation", s.activation, false), f("shortcut", s.shortcut, false);
-  f("depths", s.depths, true), f("widths", s.widths, true), f("expands", s.expands, false), f("kernels", s.kernels, false), f("mlps", s.mlps, false), f("values", s.values, false);
+  f("depths", s.depths, true), f("widths", s.widths, true), f("expands", s.expands, false), f("kernels", s.kernels, false), f("mlps", s.mlps, false), f("values", s.values, false), f("squeeze_excites", s.ses, false);
 }
 template <class S, class F>
 void smallest_fields(S& s, F&& f) {

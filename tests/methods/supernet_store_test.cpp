@@ -71,6 +71,17 @@ void expect_equal(const space::Space& space, int members, uint64_t seed) {
 
 TEST(SupernetStore, MembersEqualStandAloneNetworksBitForBit) { expect_equal(test::tiny_space(), 200, 7); }
 
+// A member without squeeze-and-excitation leaves those weights where they are.
+TEST(SupernetStore, AlsoWhereBlocksChooseSqueezeAndExcitation) {
+  for (const space::Sharing sharing : {space::Sharing::stage, space::Sharing::block}) {
+    space::Space s = test::tiny_space();
+    s.sharing = sharing;
+    for (space::StageChoices& c : s.stages)
+      if (c.block == space::Block::mobile) c.se = false, c.ses = {0, 1};
+    expect_equal(s, 60, 9);
+  }
+}
+
 TEST(SupernetStore, AlsoInThePublishedSpace) { expect_equal(space::published_space(), 4, 8); }
 
 // Kernels are chosen by strides: a member's tensors have those of a stand-alone network's, whatever the store's are.

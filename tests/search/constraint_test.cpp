@@ -158,6 +158,21 @@ TEST(Constraint, LatencyOfADeviceTable) {
       EXPECT_NEAR(*cost.latency_ms, predict(*predictor, to_arch(s, *m, "m"))->ms, 1e-9);
     }
   }
+  // The same where blocks choose squeeze-and-excitation.
+  Space chooses = s;
+  for (size_t i : {size_t{1}, size_t{2}}) chooses.stages[i].se = false, chooses.stages[i].ses = {0, 1};
+  chooses.levels = {};
+  const auto c = Constraint::make(chooses, "latency<20ms@" + path);
+  ASSERT_TRUE(c) << c.error().text();
+  Rng draws(6);
+  int with = 0;
+  for (int i = 0; i < 30; ++i) {
+    const Member m = c->draw(draws, 0.9).value();
+    with += m.stage[2].block[0].se;
+    EXPECT_NEAR(*c->cost(m)->latency_ms, predict(*predictor, to_arch(chooses, m, "m"))->ms, 1e-9);
+  }
+  EXPECT_GT(with, 0);
+  EXPECT_LT(with, 30);
   const auto impossible = Constraint::make(s, "latency<1ms@" + path);
   ASSERT_FALSE(impossible);
   EXPECT_EQ(impossible.error().code, Code::budget_not_met);

@@ -15,6 +15,7 @@ TEST(Operators, ChildrenBreakNoRuleButThatOfWidths) {
   for (const std::string_view name : preset_names()) {
     Space s = open_space(std::string(name)).value();
     s.widths_may_fall = true;
+    if (name == "demo") s.stages[1].se = false, s.stages[1].ses = {0, 1};
     Rng rng(5);
     for (int i = 0; i < 300; ++i) {
       const Member a = sample(s, rng), b = sample(s, rng);
@@ -70,6 +71,7 @@ TEST(Operators, CrossoverTakesEachListFromOneParent) {
 
 TEST(Operators, OdometerVisitsEveryMemberOnce) {
   Space s = open_space("demo").value();
+  s.stages[1].se = false, s.stages[1].ses = {0, 1};
   for (const Sharing sharing : {Sharing::stage, Sharing::block}) {
     s.sharing = sharing;
     if (sharing == Sharing::block) s.stages[1].expands = {2}, s.stages[2].mlps = {2}, s.levels = {};

@@ -24,7 +24,7 @@ Space tiny(Sharing sharing) {
   s.head_width = 0;
   s.head_expand = 1;
   s.head_dim = 8;
-  s.stages = {{"a", Block::mobile, 1, false, {1, 2}, {8, 16}, {1}, {3, 5}, {}, {}}, {"b", Block::mobile, 2, true, {1, 2}, {8, 16, 24}, {2, 3}, {3}, {}, {}}, {"c", Block::transformer, 2, true, {1, 2}, {16, 24}, {}, {}, {1, 2}, {1, 2}}};
+  s.stages = {{"a", Block::mobile, 1, false, {1, 2}, {8, 16}, {1}, {3, 5}, {}, {}}, {"b", Block::mobile, 2, false, {1, 2}, {8, 16, 24}, {2}, {3}, {}, {}, {0, 1}}, {"c", Block::transformer, 2, true, {1, 2}, {16, 24}, {}, {}, {1, 2}, {1, 2}}};
   return s;
 }
 
@@ -46,7 +46,8 @@ std::vector<Enumerated> enumerate(const Space& s) {
     std::vector<BlockGenes> genes;
     if (c.block == Block::mobile) {
       for (int64_t e : c.expands)
-        for (int64_t k : c.kernels) genes.push_back({static_cast<uint8_t>(e), static_cast<uint8_t>(k), 0, 0});
+        for (int64_t k : c.kernels)
+          for (int64_t se : c.ses.empty() ? std::vector<int64_t>{0} : c.ses) genes.push_back({static_cast<uint8_t>(e), static_cast<uint8_t>(k), 0, 0, static_cast<uint8_t>(se)});
     } else {
       for (int64_t a : c.mlps)
         for (int64_t v : c.values) genes.push_back({0, 0, static_cast<uint8_t>(a), static_cast<uint8_t>(v)});

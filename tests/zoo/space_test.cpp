@@ -2,6 +2,7 @@
 #include "zoo/space.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -56,13 +57,22 @@ TEST(Space, PresetsReadBack) {
   }
 }
 
-// Counts of every preset's members against their graphs, with and without the rule on widths.
+// The same space, the blocks of whose mobile stages choose squeeze-and-excitation.
+Space choosing(Space s) {
+  for (StageChoices& c : s.stages)
+    if (c.block == Block::mobile) c.se = false, c.ses = {0, 1};
+  s.levels.smallest.clear();  // encodings without the choice
+  return s;
+}
+
+// Counts of every preset's members against their graphs, with and without the rule on widths, and with one more choice.
 TEST(Space, TablesEqualGraphsInEveryPreset) {
   for (std::string_view name : preset_names())
-    for (const bool may_fall : {false, true}) {
+    for (const int variant : {0, 1, 2}) {
       Space s = open_space(std::string(name)).value();
-      s.widths_may_fall = may_fall;
-      s.norm = may_fall ? Norm::token : s.norm;
+      s.widths_may_fall = variant == 1;
+      s.norm = variant == 1 ? Norm::token : s.norm;
+      if (variant == 2) s = choosing(s);
       const auto table = CostTable::make(s);
       ASSERT_TRUE(table) << table.error().text();
       Rng rng(11);
@@ -87,6 +97,34 @@ TEST(Space, TablesEqualGraphsInEveryPreset) {
         ASSERT_EQ(hash(*back), hash(m));
       }
     }
+}
+
+TEST(Space, SqueezeAndExcitationCanBeAChoice) {
+  const Space plain = open_space("demo").value(), s = choosing(plain);
+  ASSERT_TRUE(check_space(s));
+  EXPECT_EQ(parse_space(print_space(s), "printed").value(), s) << print_space(s);
+  // One set of genes a stage: twice as many members for each mobile stage.
+  int64_t times = 1;
+  for (const StageChoices& c : s.stages) times *= c.block == Block::mobile ? 2 : 1;
+  EXPECT_EQ(size(s).value(), times * size(plain).value());
+  // The eleventh list is of blocks that choose, and only spaces with such have it.
+  const Member large = largest(s);
+  const std::string text = print_member(s, large);
+  EXPECT_TRUE(text.ends_with(fmt::format("{}]\n", fmt::format("[{}]", fmt::join(std::vector<int>(static_cast<size_t>(large.stage[0].depth + large.stage[1].depth), 1), ", "))))) << text;
+  const auto foreign = parse_member(plain, text, "mine.json");
+  ASSERT_FALSE(foreign);
+  EXPECT_NE(foreign.error().text().find("expected an array of 10 values"), std::string::npos) << foreign.error().text();
+  std::string two = text;
+  two.replace(two.rfind('1'), 1, "2");
+  const auto refused = parse_member(s, two, "mine.json");
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().text().find("squeeze-and-excitation 2 is not in the space"), std::string::npos) << refused.error().text();
+  EXPECT_NE(refused.error().text().find("allowed: 0, 1"), std::string::npos) << refused.error().text();
+  // What chooses nothing has no such gene.
+  Member m = smallest(plain);
+  m.stage[0].block[0].se = 1;
+  EXPECT_FALSE(check(plain, m));
+  EXPECT_GT(authors_macs(s, large), authors_macs(s, [&] { Member none = large; for (Genes& g : none.stage) for (BlockGenes& b : g.block) b.se = 0; return none; }()));
 }
 
 TEST(Space, NamedMembersAreInTheSpace) {
@@ -121,6 +159,9 @@ TEST(Space, RefusedFilesNameLineAndKey) {
       {"depths = [1, 2, 3]", "depths = []", "depths is missing or empty", "C1"},
       {"depths = [1, 2, 3]", "depths = [1, 2.5]", "stages[1].depths: expected a list of integers", "mine.toml"},
       {"kernels = [3, 5]", "kernels = [3, 4]", "kernels holds 4", "C1"},
+      {"kernels = [3, 5]", "kernels = [3, 5]\nsqueeze_excites = [0, 2]", "squeeze_excites holds other choices", "C1", true},
+      {"kernels = [3, 5]", "kernels = [3, 5]\nsqueeze_excites = [1, 0]", "squeeze_excites holds other choices", "C1", true},
+      {"values = [", "squeeze_excites = [0, 1]\nvalues = [", "squeeze_excites is given, and only the blocks of a mobile stage choose", "T1"},
       {"expands = [2, 3, 4]", "expands = [1, 3, 4]", "expands holds 1 beside other ratios", "C1"},
       {"expands = [2, 3, 4]", "mlps = [2, 3, 4]", "expands is missing", "C1", true},
       {"widths = [24, 32, 48]", "widths = [24, 36]", "no multiple of head_dim 8", "T1"},
