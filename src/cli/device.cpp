@@ -64,6 +64,21 @@ Result<DeviceTable> begun(const Options& o, const DeviceFacts& facts, const std:
   return table;
 }
 
+// The space that the table was built for, as the file that is given or by name.
+Result<space::Space> space_of(const DeviceTable& table, const std::optional<std::string>& given) {
+  auto space = space::open_space(given.value_or(table.space));
+  if (!space && !given) return fail(Code::usage, fmt::format("was built for '{}', which is no known space", table.space), table.device.name, "--space FILE names the space's file, or name networks");
+  return space;
+}
+
+// The graph of the table's anchor; nothing where it is hone's own.
+Result<std::function<Result<Graph>()>> anchor_of(const DeviceTable& table, const std::optional<std::string>& given) {
+  if (table.device.anchor.empty()) return std::function<Result<Graph>()>();
+  HONE_TRY_ASSIGN(const space::Space space, space_of(table, given));
+  HONE_TRY_ASSIGN(const Probe probe, probe_of(space, table.device.anchor));
+  return probe.graph;
+}
+
 Result<Outcome> build(const Options& o, const TextStyle& style) {
   if (!o.file) return fail(Code::usage, "no file to write", {}, "-o DEVICE.json");
   if (o.space.has_value() == !o.nets.empty()) return fail(Code::usage, o.space ? "--space and networks exclude each other" : "say what for: --space elasticvit, or networks");
@@ -80,6 +95,8 @@ Result<Outcome> build(const Options& o, const TextStyle& style) {
   MeterOptions meter_options;
   meter_options.engine = options;
   meter_options.anchor_ms = &table.device.anchor_ms;
+  if (table.device.anchor.empty() && !(table.device.anchor_ms > 0)) table.device.anchor = p.anchor;
+  HONE_TRY_ASSIGN(meter_options.anchor, anchor_of(table, o.space));
   const Meter meter = engine_meter(*engine, meter_options);
   BuildOptions b;
   b.seconds = 60 * o.minutes.value_or(15);
@@ -105,13 +122,15 @@ Result<Outcome> show(const Options& o, const TextStyle& style) {
 Result<std::vector<Probe>> probes_for(const Options& o, const DeviceTable& table) {
   std::vector<Probe> out;
   for (const std::string& net : o.nets) {
-    HONE_TRY_ASSIGN(const Network n, open_network(net));
+    // Encodings are of the table's space where it has one.
+    const bool of_a_space = o.space || space::open_space(table.space);
+    HONE_TRY_ASSIGN(const Network n, open_network(net, o.space ? *o.space : of_a_space ? table.space : std::string()));
     HONE_TRY_ASSIGN(Probe p, probe_of(n));
     out.push_back(std::move(p));
   }
   if (!o.nets.empty()) return out;
-  const Result<space::Space> space = space::open_space(o.space.value_or(table.space));
-  if (!space) return fail(Code::usage, "the table is of no space to draw networks from: name some, or the space's file", o.table, "hone device check DEVICE.json NET..., or --space FILE");
+  const Result<space::Space> space = space_of(table, o.space);
+  if (!space) return fail(space.error());
   std::set<std::string> seen;
   for (const NetworkRow& n : table.networks) seen.insert(n.network);
   Rng rng(static_cast<uint64_t>(o.seed.value_or(1000)));
@@ -151,7 +170,10 @@ Result<Outcome> check(const Options& o, const TextStyle& style) {
     meter_options.engine = options;
     meter_options.seconds = 0.4;
     double anchor_ms = table.device.anchor_ms;
-    if (anchor_ms > 0) meter_options.anchor_ms = &anchor_ms;
+    if (anchor_ms > 0) {
+      meter_options.anchor_ms = &anchor_ms;
+      HONE_TRY_ASSIGN(meter_options.anchor, anchor_of(table, o.space));
+    }
     const Meter meter = engine_meter(*engine, meter_options);
     Progress progress("measuring", static_cast<int64_t>(todo.size()), "networks");
     constexpr size_t kAtOnce = 3;
@@ -232,7 +254,7 @@ Command device_check_command() {
   add_table(c, *o);
   c.arguments.push_back({"NET", &o->nets, "networks; random members of the table's space unless told", false});
   c.options.push_back({"--networks", "N", &o->networks, "random networks to measure, 200 unless told"});
-  c.options.push_back({"--space", "SPACE", &o->space, "the space that they are drawn from, when the table was built for a file"});
+  c.options.push_back({"--space", "SPACE", &o->space, "the space of the table, when it was built for a file"});
   c.options.push_back({"--seed", "S", &o->seed, "of the random networks, 1000 unless told"});
   c.options.push_back({"--keep", "FILE", &o->keep, "keep what was measured here; what is there already is not measured again"});
   add_output(c, o->output, true, true);

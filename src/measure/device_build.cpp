@@ -64,6 +64,11 @@ Result<Probe> probe_of(const space::Space& space, const space::Member& member) {
   return Probe{arch.name, std::move(blocks), static_cast<double>(cost.acts), [arch] { return build(arch); }};
 }
 
+Result<Probe> probe_of(const space::Space& space, const std::string& encoding) {
+  HONE_TRY_ASSIGN(const space::Member member, space::parse_member(space, encoding, "encoding"));
+  return probe_of(space, member);
+}
+
 Result<Probe> probe_of(const Network& network) {
   HONE_TRY_ASSIGN(std::vector<BlockCount> blocks, blocks_of(network));
   HONE_TRY_ASSIGN(const Profile p, profile(network.graph));
@@ -90,6 +95,11 @@ Result<BuildPlan> plan_for(const space::Space& space, const std::string& name, u
     HONE_TRY_ASSIGN(Probe p, probe_of(space, space::sample(space, rng)));
     make.plan.networks.push_back(std::move(p));
   }
+  // What slows a large network, such as neighbours in a shared cache, hardly touches a small one: the anchor is the space's own.
+  std::vector<std::pair<double, std::string>> by_size;
+  for (const Probe& p : make.plan.networks) by_size.emplace_back(p.acts, p.name);
+  std::sort(by_size.begin(), by_size.end());
+  if (!by_size.empty()) make.plan.anchor = by_size[by_size.size() / 2].second;
   return std::move(make.plan);
 }
 

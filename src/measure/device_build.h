@@ -31,6 +31,7 @@ struct BuildPlan {
   };
   std::vector<Candidate> blocks;            // that networks are made of
   std::vector<Probe> networks;              // in the order in which they are measured
+  std::string anchor;                       // DeviceFacts::anchor: of a space, a member of middling cost; empty: none of its own
 };
 
 // Members of the space: blocks and how often they occur from `members` of them, sampled uniformly (fewer where members must be
@@ -41,8 +42,9 @@ Result<BuildPlan> plan_for(const std::vector<Network>& networks);
 
 // A probe of a whole network.
 Result<Probe> probe_of(const Network& network);
-// A member, named by its encoding.
+// A member, named by its encoding, or that encoding.
 Result<Probe> probe_of(const space::Space& space, const space::Member& member);
+Result<Probe> probe_of(const space::Space& space, const std::string& encoding);
 
 struct BuildProgress {
   double share = 0;                         // of the time

@@ -96,8 +96,11 @@ Meter engine_meter(Engine& engine, const MeterOptions& options) {
   const auto anchor = std::make_shared<Loaded>();
   return [&engine, options, anchor](const std::vector<Probe>& probes) -> Result<std::vector<MeasuredTime>> {
     if (options.anchor_ms && !anchor->session) {
-      HONE_TRY_ASSIGN(const Arch arch, find_arch(kAnchor));
-      HONE_TRY_ASSIGN(*anchor, load(engine, options.engine, {kAnchor, {}, 0, [&arch] { return build(arch); }}));
+      const auto known = []() -> Result<Graph> {
+        HONE_TRY_ASSIGN(const Arch arch, find_arch(kAnchor));
+        return build(arch);
+      };
+      HONE_TRY_ASSIGN(*anchor, load(engine, options.engine, {"anchor", {}, 0, options.anchor ? options.anchor : known}));
       if (!(*options.anchor_ms > 0)) {
         HONE_TRY_ASSIGN(const std::vector<Timing> first, timed({anchor->candidate}, options, 4, 100));
         *options.anchor_ms = first[0].median;

@@ -2,6 +2,7 @@
 // the others.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "engine/engine.h"
@@ -15,10 +16,11 @@ struct MeterOptions {
   double seconds = 0.25;     // of timed rounds for each probe, at most
   double precision = 0.01;   // rounds of a group end when all medians are known this well
   int64_t min_rounds = 8;
-  // A shared machine is some per cent slower or faster from minute to minute. So kAnchor is timed in every group too, and
+  // A shared machine is some per cent slower or faster from minute to minute. So one network is timed in every group too, and
   // the group's times are brought to the speed at which it takes *anchor_ms; 0 there is replaced by a first reading.
   // nullptr: times as they are.
   double* anchor_ms = nullptr;
+  std::function<Result<Graph>()> anchor;  // empty: kAnchor
 };
 inline constexpr const char* kAnchor = "elasticvit/S1";
 

@@ -28,7 +28,7 @@ Facts device_facts(const DeviceTable& t) {
   add("threads", "threads", d.threads);
   add("precision", "precision", d.precision);
   add("basis", "times of", d.basis);
-  if (d.anchor_ms > 0) f.facts.push_back({"anchor_ms", "speed", d.anchor_ms, Unit::none, fmt::format("ms of {}", kAnchor)});
+  if (d.anchor_ms > 0) f.facts.push_back({"anchor_ms", "speed", d.anchor_ms, Unit::none, fmt::format("ms of {}", d.anchor.empty() ? kAnchor : d.anchor)});
   add("began", "began", d.began);
   add("ended", "ended", d.ended);
   if (d.seconds > 0) f.facts.push_back({"minutes", "minutes", std::round(d.seconds / 6) / 10});

@@ -57,8 +57,8 @@ const BlockRow* DeviceTable::find(const Block& block) const {
 
 std::string print_table(const DeviceTable& t) {
   const DeviceFacts& d = t.device;
-  std::string out = fmt::format("{{\n\"format\": \"{}\",\n\"version\": {},\n\"device\": {{\"name\": {}, \"cpu\": {}, \"cores\": {}, \"engine\": {}, \"engine_version\": {}, \"threads\": {}, \"precision\": {}, \"basis\": {}, \"anchor_ms\": {}, \"began\": {}, \"ended\": {}, \"seconds\": {}, \"hone\": {}, \"note\": {}}},\n\"space\": {},\n\"rows\": [",
-                                kFormat, kDeviceTableVersion, quoted(d.name), quoted(d.cpu), d.cores, quoted(d.engine), quoted(d.engine_version), d.threads, quoted(d.precision), quoted(d.basis), number(d.anchor_ms), quoted(d.began),
+  std::string out = fmt::format("{{\n\"format\": \"{}\",\n\"version\": {},\n\"device\": {{\"name\": {}, \"cpu\": {}, \"cores\": {}, \"engine\": {}, \"engine_version\": {}, \"threads\": {}, \"precision\": {}, \"basis\": {}, \"anchor\": {}, \"anchor_ms\": {}, \"began\": {}, \"ended\": {}, \"seconds\": {}, \"hone\": {}, \"note\": {}}},\n\"space\": {},\n\"rows\": [",
+                                kFormat, kDeviceTableVersion, quoted(d.name), quoted(d.cpu), d.cores, quoted(d.engine), quoted(d.engine_version), d.threads, quoted(d.precision), quoted(d.basis), quoted(d.anchor), number(d.anchor_ms), quoted(d.began),
                                 quoted(d.ended), number(std::round(d.seconds * 10) / 10), quoted(d.hone), quoted(d.note), quoted(t.space));
   for (size_t i = 0; i < t.rows.size(); ++i) out += fmt::format("{}\n{{\"block\": {}, {}{}}}", i ? "," : "", quoted(print(t.rows[i].block)), time_fields(t.rows[i].time), t.rows[i].label.empty() ? "" : ", \"label\": " + quoted(t.rows[i].label));
   out += "\n],\n\"networks\": [";
@@ -124,6 +124,7 @@ Result<DeviceFacts> read_device(const Reader& r, const json& o) {
   HONE_TRY_ASSIGN(d.threads, r.integer(o, "threads"));
   HONE_TRY_ASSIGN(d.precision, r.text(o, "precision"));
   HONE_TRY_ASSIGN(d.basis, r.text(o, "basis"));
+  HONE_TRY_ASSIGN(d.anchor, r.text(o, "anchor"));
   HONE_TRY_ASSIGN(d.anchor_ms, r.real(o, "anchor_ms", 0));
   HONE_TRY_ASSIGN(d.began, r.text(o, "began"));
   HONE_TRY_ASSIGN(d.ended, r.text(o, "ended"));

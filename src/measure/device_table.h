@@ -22,7 +22,8 @@ struct DeviceFacts {
   int64_t threads = 0;                  // of one inference
   std::string precision;                // "f32"
   std::string basis;                    // what a time is: "undisturbed", "cpu time" (measure/timing.h)
-  double anchor_ms = 0;                 // of the network timed in every group, when the table was begun; 0: none was
+  std::string anchor;                   // the network timed in every group: a name, or the encoding of a member of the space
+  double anchor_ms = 0;                 // its time when the table was begun; 0: none was
   std::string began, ended;             // UTC, "2026-11-23T14:05:00Z"
   double seconds = 0;                   // of measuring, all sittings together
   std::string hone;                     // version that measured

@@ -76,6 +76,22 @@ TEST(DeviceCommands, DamagedTablesAreNamedAndKept) {
   }
 }
 
+// Encodings are of the space that the table is of, and the network timed in every group is a member of it.
+TEST(DeviceCommands, ATableOfASpaceOfOnesOwn) {
+  const std::string folder = scratch_folder();
+  ASSERT_EQ(shell("hone space show small-conv --toml | sed 's/small-conv/mine/' > mine.toml && hone space sample mine.toml --count 2 --seed 1 -o members", folder).exit, 0);
+  const Ran built = shell("hone device build --space mine.toml --budget-minutes 0.03 -o mine.json", folder);
+  ASSERT_EQ(built.exit, 0) << built.err;
+  EXPECT_NE(read_file(folder + "/mine.json").find("\"anchor\": \"["), std::string::npos);
+  const Ran checked = shell("hone device check mine.json members/1.json members/2.json --space mine.toml --json", folder);
+  ASSERT_EQ(checked.exit, 0) << checked.err;
+  EXPECT_NE(checked.out.find("members/2.json"), std::string::npos) << checked.out;
+  const Ran homeless = shell("hone device check mine.json --networks 2", folder);
+  EXPECT_EQ(homeless.exit, 2) << homeless.err;
+  EXPECT_NE(homeless.err.find("was built for 'mine', which is no known space"), std::string::npos) << homeless.err;
+  EXPECT_EQ(shell("hone device check mine.json --networks 2 --space mine.toml", folder).exit, 0);
+}
+
 TEST(DeviceCommands, BadUseIsRefused) {
   const std::string folder = with_rows();
   for (const char* command :

@@ -186,6 +186,11 @@ TEST(DeviceBuild, ASpaceOfOtherBlocksIsCut) {
   ASSERT_TRUE(plan) << plan.error().text();
   EXPECT_EQ(plan->space, "small-conv");
   ASSERT_EQ(plan->networks.size(), 30u);
+  // The anchor is one of them, with about as many as take more as take less.
+  const auto anchor = probe_of(*space, plan->anchor);
+  ASSERT_TRUE(anchor) << anchor.error().text();
+  const auto larger = std::count_if(plan->networks.begin(), plan->networks.end(), [&](const Probe& n) { return n.acts > anchor->acts; });
+  EXPECT_NEAR(static_cast<double>(larger), 15, 1);
   // How often blocks occur adds up to a network's number of blocks.
   double often = 0, in_networks = 0;
   for (const BuildPlan::Candidate& c : plan->blocks) {

@@ -16,7 +16,7 @@ using space::published_space;
 
 DeviceTable small_table() {
   DeviceTable t;
-  t.device = {"a \"box\"", "AMD EPYC", 2, "openvino", "2026.4", 1, "f32", "cpu time", 5.25, "2026-11-23T14:05:00Z", "2026-11-23T14:15:00Z", 600.25, "0.1.0", ""};
+  t.device = {"a \"box\"", "AMD EPYC", 2, "openvino", "2026.4", 1, "f32", "cpu time", "[24, ...]", 5.25, "2026-11-23T14:05:00Z", "2026-11-23T14:15:00Z", 600.25, "0.1.0", ""};
   t.space = "elasticvit";
   t.rows.push_back({*parse_block("attention side=14 width=64 value=2"), {0.4253, 0.42, 0.43, 12}, ""});
   t.rows.push_back({*parse_block("cut:0123456789ab in=64 side=56 out=64 macs=1234567 elements=99 weights=3"), {1e-3, 0, 0, 0}, "Conv3x3/2"});
@@ -31,6 +31,7 @@ TEST(DeviceTable, ReadsBackAsWritten) {
   ASSERT_TRUE(back) << back.error().text();
   EXPECT_EQ(print_table(*back), text);
   EXPECT_EQ(back->device.name, t.device.name);
+  EXPECT_EQ(back->device.anchor, t.device.anchor);
   EXPECT_EQ(back->networks[0].blocks, t.networks[0].blocks);
   EXPECT_TRUE(same_device(back->device, t.device));
 }
