@@ -110,8 +110,9 @@ def latency_table(out):
     pairs = sorted(((float(parts[0]), int(parts[1]), path) for path in glob.glob(os.path.join(out, "timed", "*.json")) for parts in [stem(path).split("-")] if len(parts) == 2))
     if not pairs or not latency:
         return
-    print("found under a MACs limit, and under its predicted time as the limit; measured side by side")
-    print(f"{'budget':>8}{'run':>5}  {'limit on':9}{'MMACs':>8}{'predicted':>11}{'measured':>10}{'pred / meas':>13}{'top-1 %':>9}{'time to the first':>26}")
+    among = {stem(p["network"]): p["predicted"] / p["measured"] for p in load(os.path.join(out, "timed", "check.json"))["points"] if p["model"] == "table"}
+    print("found under a MACs limit, and under its predicted time as the limit; measured in pairs, and all of them among each other")
+    print(f"{'budget':>8}{'run':>5}  {'limit on':9}{'MMACs':>8}{'predicted':>11}{'measured':>10}{'pred / meas':>13}{'among all':>11}{'top-1 %':>9}{'time to the first':>26}")
     for _, _, path in pairs:
         b, run = stem(path).split("-")
         rows = load(path)["rows"]
@@ -120,7 +121,9 @@ def latency_table(out):
         for what, row, ms, table, cost in (("MACs", rows[0], predicted, macs, macs_cost), ("latency", rows[1], second, latency, latency_cost)):
             member = f"{b}-{'found' if what == 'MACs' else 'latency'}-{run}"
             ratio = "" if what == "MACs" else f"{row['ratio']:.3f} ({row['ratio_low']:.3f} to {row['ratio_high']:.3f})"
-            print(f"{b + ' M':>8}{run:>5}  {what:9}{cost[member]:>8.2f}{ms:>11.3f}{row['median']:>10.3f}{ms / row['median']:>13.3f}{table[member][int(run)]:>9.1f}{ratio:>26}")
+            print(f"{b + ' M':>8}{run:>5}  {what:9}{cost[member]:>8.2f}{ms:>11.3f}{row['median']:>10.3f}{ms / row['median']:>13.3f}{among[member]:>11.3f}{table[member][int(run)]:>9.1f}{ratio:>26}")
+    off = [abs(r - 1) for r in among.values()]
+    print(f"predictions among all: median error {100 * statistics.median(off):.1f} %, worst {100 * max(off):.1f} %")
 
 
 if __name__ == "__main__":

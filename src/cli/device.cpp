@@ -123,8 +123,8 @@ Result<std::vector<Probe>> probes_for(const Options& o, const DeviceTable& table
   std::vector<Probe> out;
   for (const std::string& net : o.nets) {
     // Encodings are of the table's space where it has one.
-    const bool of_a_space = o.space || space::open_space(table.space);
-    HONE_TRY_ASSIGN(const Network n, open_network(net, o.space ? *o.space : of_a_space ? table.space : std::string()));
+    const bool encoding = net.ends_with(".json"), of_a_space = o.space || space::open_space(table.space);
+    HONE_TRY_ASSIGN(const Network n, open_network(net, !encoding || !of_a_space ? std::string() : o.space.value_or(table.space)));
     HONE_TRY_ASSIGN(Probe p, probe_of(n));
     out.push_back(std::move(p));
   }

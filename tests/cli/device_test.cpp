@@ -83,7 +83,7 @@ TEST(DeviceCommands, ATableOfASpaceOfOnesOwn) {
   const Ran built = shell("hone device build --space mine.toml --budget-minutes 0.03 -o mine.json", folder);
   ASSERT_EQ(built.exit, 0) << built.err;
   EXPECT_NE(read_file(folder + "/mine.json").find("\"anchor\": \"["), std::string::npos);
-  const Ran checked = shell("hone device check mine.json members/1.json members/2.json --space mine.toml --json", folder);
+  const Ran checked = shell("hone zoo members/1.json --space mine.toml --arch > one.toml && hone device check mine.json one.toml members/2.json --space mine.toml --json", folder);
   ASSERT_EQ(checked.exit, 0) << checked.err;
   EXPECT_NE(checked.out.find("members/2.json"), std::string::npos) << checked.out;
   const Ran homeless = shell("hone device check mine.json --networks 2", folder);
