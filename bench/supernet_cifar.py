@@ -23,7 +23,7 @@ def accuracy(out):
     print(f"{'arm':22}{'seeds':>6}" + "".join(f"{g:>14}" for g in groups))
     for arm in dict.fromkeys(r["method"] for r in rows):
         own = {r["group"]: r for r in rows if r["method"] == arm}
-        cells = [f"{100 * own[g]['top1']:.1f} ({100 * own[g]['deviation']:.1f})" for g in groups]
+        cells = [f"{100 * own[g]['top1']:.1f}" + (f" ({100 * own[g]['deviation']:.1f})" if own[g]["deviation"] is not None else "") for g in groups]
         print(f"{NAMES.get(arm, arm):22}{own[groups[0]]['runs']:>6}" + "".join(f"{c:>14}" for c in cells))
 
 
