@@ -65,16 +65,16 @@ Result<DeviceTable> begun(const Options& o, const DeviceFacts& facts, const std:
 }
 
 // The space that the table was built for, as the file that is given or by name.
-Result<space::Space> space_of(const DeviceTable& table, const std::optional<std::string>& given) {
+Result<space::Space> space_of(const DeviceTable& table, const std::string& file, const std::optional<std::string>& given) {
   auto space = space::open_space(given.value_or(table.space));
-  if (!space && !given) return fail(Code::usage, fmt::format("was built for '{}', which is no known space", table.space), table.device.name, "--space FILE names the space's file, or name networks");
+  if (!space && !given) return fail(Code::usage, fmt::format("was built for '{}', which is no known space", table.space), file, "--space FILE names the space's file, or name networks");
   return space;
 }
 
 // The graph of the table's anchor; nothing where it is hone's own.
-Result<std::function<Result<Graph>()>> anchor_of(const DeviceTable& table, const std::optional<std::string>& given) {
+Result<std::function<Result<Graph>()>> anchor_of(const DeviceTable& table, const std::string& file, const std::optional<std::string>& given) {
   if (table.device.anchor.empty()) return std::function<Result<Graph>()>();
-  HONE_TRY_ASSIGN(const space::Space space, space_of(table, given));
+  HONE_TRY_ASSIGN(const space::Space space, space_of(table, file, given));
   HONE_TRY_ASSIGN(const Probe probe, probe_of(space, table.device.anchor));
   return probe.graph;
 }
@@ -96,7 +96,7 @@ Result<Outcome> build(const Options& o, const TextStyle& style) {
   meter_options.engine = options;
   meter_options.anchor_ms = &table.device.anchor_ms;
   if (table.device.anchor.empty() && !(table.device.anchor_ms > 0)) table.device.anchor = p.anchor;
-  HONE_TRY_ASSIGN(meter_options.anchor, anchor_of(table, o.space));
+  HONE_TRY_ASSIGN(meter_options.anchor, anchor_of(table, *o.file, o.space));
   const Meter meter = engine_meter(*engine, meter_options);
   BuildOptions b;
   b.seconds = 60 * o.minutes.value_or(15);
@@ -129,14 +129,13 @@ Result<std::vector<Probe>> probes_for(const Options& o, const DeviceTable& table
     out.push_back(std::move(p));
   }
   if (!o.nets.empty()) return out;
-  const Result<space::Space> space = space_of(table, o.space);
-  if (!space) return fail(space.error());
+  HONE_TRY_ASSIGN(const space::Space space, space_of(table, o.table, o.space));
   std::set<std::string> seen;
   for (const NetworkRow& n : table.networks) seen.insert(n.network);
   Rng rng(static_cast<uint64_t>(o.seed.value_or(1000)));
   const auto wanted = static_cast<size_t>(o.networks.value_or(200));
   while (out.size() < wanted) {
-    HONE_TRY_ASSIGN(Probe p, probe_of(*space, space::sample(*space, rng)));
+    HONE_TRY_ASSIGN(Probe p, probe_of(space, space::sample(space, rng)));
     if (seen.insert(p.name).second) out.push_back(std::move(p));
   }
   return out;
@@ -172,7 +171,7 @@ Result<Outcome> check(const Options& o, const TextStyle& style) {
     double anchor_ms = table.device.anchor_ms;
     if (anchor_ms > 0) {
       meter_options.anchor_ms = &anchor_ms;
-      HONE_TRY_ASSIGN(meter_options.anchor, anchor_of(table, o.space));
+      HONE_TRY_ASSIGN(meter_options.anchor, anchor_of(table, o.table, o.space));
     }
     const Meter meter = engine_meter(*engine, meter_options);
     Progress progress("measuring", static_cast<int64_t>(todo.size()), "networks");

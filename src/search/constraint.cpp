@@ -9,6 +9,7 @@
 #include "measure/device_cut.h"
 #include "measure/predict.h"
 #include "scale/closed_form.h"
+#include "search/operators.h"
 #include "zoo/space_draw.h"
 
 namespace hone::search {
@@ -116,9 +117,8 @@ std::vector<Member> neighbours(const Space& s, const Member& m) {
       genes.width = static_cast<int32_t>(w);
       with(genes);
     }
-    const std::pair<uint8_t BlockGenes::*, const std::vector<int64_t>*> lists[] = {{&BlockGenes::expand, &c.expands}, {&BlockGenes::kernel, &c.kernels}, {&BlockGenes::mlp, &c.mlps}, {&BlockGenes::value, &c.values}, {&BlockGenes::se, &c.ses}};
-    for (const auto& [gene, choices] : lists)
-      for (const int64_t v : *choices)
+    for (const Gene gene : kGenes)
+      for (const int64_t v : choices_of(c, gene))
         for (int32_t j = 0; j < (s.sharing == Sharing::stage ? 1 : now.depth); ++j) {
           Genes genes = now;
           genes.block[static_cast<size_t>(j)].*gene = static_cast<uint8_t>(v);

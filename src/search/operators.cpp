@@ -6,14 +6,11 @@ namespace hone::search {
 
 using namespace space;
 
-namespace {
-
-using Gene = uint8_t BlockGenes::*;
-constexpr Gene kGenes[] = {&BlockGenes::expand, &BlockGenes::kernel, &BlockGenes::mlp, &BlockGenes::value, &BlockGenes::se};
-
 const std::vector<int64_t>& choices_of(const StageChoices& c, Gene gene) {
   return gene == &BlockGenes::expand ? c.expands : gene == &BlockGenes::kernel ? c.kernels : gene == &BlockGenes::mlp ? c.mlps : gene == &BlockGenes::value ? c.values : c.ses;
 }
+
+namespace {
 
 // A redrawn gene: any of the choices from `from` on, or the smallest of them.
 int64_t redraw(const std::vector<int64_t>& choices, const Variation& v, Rng& rng, size_t from = 0) {

@@ -2,10 +2,16 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "zoo/space.h"
 
 namespace hone::search {
+
+// The genes of a block, in the order in which they are varied, and a stage's choices of one; empty where it has no such gene.
+using Gene = uint8_t space::BlockGenes::*;
+inline constexpr Gene kGenes[] = {&space::BlockGenes::expand, &space::BlockGenes::kernel, &space::BlockGenes::mlp, &space::BlockGenes::value, &space::BlockGenes::se};
+const std::vector<int64_t>& choices_of(const space::StageChoices& choices, Gene gene);
 
 // Probabilities of the published FLOPs-constrained search (Tang et al., ICCV 2023, `search_subnet_via_flops`).
 struct Variation {

@@ -88,6 +88,7 @@ TEST(DeviceCommands, ATableOfASpaceOfOnesOwn) {
   EXPECT_NE(checked.out.find("members/2.json"), std::string::npos) << checked.out;
   const Ran homeless = shell("hone device check mine.json --networks 2", folder);
   EXPECT_EQ(homeless.exit, 2) << homeless.err;
+  EXPECT_NE(homeless.err.find("mine.json"), std::string::npos) << homeless.err;
   EXPECT_NE(homeless.err.find("was built for 'mine', which is no known space"), std::string::npos) << homeless.err;
   EXPECT_EQ(shell("hone device check mine.json --networks 2 --space mine.toml", folder).exit, 0);
 }
